@@ -1,0 +1,226 @@
+"""
+What every panel of this package shares: being entered around the view, failing safely, capping, the error card.
+
+The toolbar makes one panel object per request, calls it in the order of the methods below, and makes another one,
+without a request, whenever stored findings are looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from debug_toolbar.panels import Panel
+from debug_toolbar.store import DebugToolbarJSONEncoder
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+
+from perf_panels import view_hook
+from perf_panels.conf import get_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from django.http import HttpRequest, HttpResponseBase
+
+    from perf_panels.findings import Finding
+
+logger = logging.getLogger("perf_panels")
+
+SCHEMA = 1
+
+
+class Guarded:
+    """
+    Enters and leaves a panel's context manager so that nothing of it reaches the page: no exception, no swallowing.
+    """
+
+    def __init__(self, panel: ViewPanel, phase: str, make: Callable[[], Any]) -> None:
+        self.panel = panel
+        self.phase = phase
+        self.make = make
+        self.context: Any = None
+
+    def __enter__(self) -> None:
+        try:
+            context = self.make()
+            context.__enter__()
+            self.context = context
+        except Exception as error:
+            self.panel.failed(self.phase, error)
+
+    def __exit__(self, *raised: object) -> None:
+        if self.context is None:
+            return
+        try:
+            self.context.__exit__(*raised)
+        except Exception as error:
+            # A generator-based context manager raises the view's own exception again: that is not ours to report.
+            if error is not raised[1]:
+                self.panel.failed(self.phase, error)
+
+    async def __aenter__(self) -> None:
+        self.__enter__()
+
+    async def __aexit__(self, *raised: object) -> None:
+        self.__exit__(*raised)
+
+
+class ViewPanel(Panel):  # type: ignore[misc]
+    """
+    A panel that watches the view and its deferred render, and says what should change.
+
+    A subclass gives ``process_view`` and ``process_render`` (context managers), ``report`` (what to store), ``subtitle``
+    and ``template``. It may raise anywhere: the page is served as if the panel were not there, the exception is logged
+    to ``perf_panels`` and the panel shows it.
+    """
+
+    is_async = True
+    trim_keys: ClassVar[tuple[str, ...]] = ()
+    """Lists of the stats that may be shortened when the stored size is over the cap, the least needed first."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._error: str | None = None
+
+    @classmethod
+    def ready(cls) -> None:
+        """
+        Install the view hook, once.
+        """
+        view_hook.install()
+
+    # What a subclass gives
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., Any],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> AbstractContextManager[Any]:
+        """
+        Return a context manager, entered exactly around the view, in the thread or task that runs it.
+        """
+        raise NotImplementedError
+
+    def process_render(self, response: HttpResponseBase) -> AbstractContextManager[Any]:
+        """
+        Return a context manager, entered around the render of a TemplateResponse.
+        """
+        raise NotImplementedError
+
+    def report(self, request: HttpRequest, response: HttpResponseBase) -> dict[str, Any]:
+        """
+        Return what to store, as plain JSON types; ``findings`` is a list of ``Finding.as_dict()``, worst first.
+        """
+        raise NotImplementedError
+
+    def subtitle(self, stats: dict[str, Any]) -> str:
+        """
+        Return the one line of the side bar, made from the stored stats alone.
+        """
+        raise NotImplementedError
+
+    def context(self, stats: dict[str, Any]) -> dict[str, Any]:
+        """
+        Return the template's context, made from the stored stats alone.
+        """
+        return stats
+
+    # The toolbar's calls, in their order
+
+    def enable_instrumentation(self) -> None:
+        self._error = None
+        self._guard("enable", lambda: view_hook.add_observer(self.toolbar.request, self))
+
+    def observe_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Guarded:
+        return Guarded(self, "view", lambda: self.process_view(request, view, args, kwargs))
+
+    def observe_render(self, response: HttpResponseBase) -> Guarded:
+        return Guarded(self, "render", lambda: self.process_render(response))
+
+    def disable_instrumentation(self) -> None:
+        self._guard("disable", lambda: view_hook.remove_observer(self.toolbar.request, self))
+
+    def generate_stats(self, request: HttpRequest, response: HttpResponseBase) -> None:
+        stats = {"schema": SCHEMA, "findings": [], "error": None, "truncated": {}}
+        stats |= self._guard("report", lambda: self._plain(self.report(request, response))) or {}
+        if self._error:
+            stats["error"] = self._error
+        self._guard("store", lambda: self.record_stats(self._capped(stats)))
+
+    @property
+    def nav_subtitle(self) -> str:
+        stats = self.get_stats()
+        if not stats:
+            return ""
+        if stats.get("error"):
+            return _("failed: open the panel")
+        return self._guard("side bar", lambda: self.subtitle(stats)) or ""
+
+    @property
+    def content(self) -> str:
+        stats = self.get_stats()
+        rendered = self._guard("template", lambda: render_to_string(self.template, self._context(stats)))
+        if rendered is not None:
+            return rendered
+        return render_to_string("perf_panels/error.html", {"panel_id": self.panel_id, "error": self._error})
+
+    # Failing safely
+
+    def failed(self, phase: str, error: Exception) -> None:
+        """
+        Log an exception of ours and keep it for the panel's error card.
+        """
+        logger.error("%s failed in %s; the page is not affected", self.panel_id, phase, exc_info=error)
+        self._error = self._error or f"{phase}: {type(error).__name__}: {error}"
+
+    def _guard(self, phase: str, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except Exception as error:  # noqa: BLE001 - the host's page must not break, whatever we do wrong
+            self.failed(phase, error)
+            return None
+
+    # What is stored
+
+    @staticmethod
+    def _plain(stats: dict[str, Any]) -> dict[str, Any]:
+        """
+        Return the stats as every store would give them back, so that RENDER_PANELS shows the same as a later request.
+        """
+        plain: dict[str, Any] = json.loads(json.dumps(stats, cls=DebugToolbarJSONEncoder, skipkeys=True))
+        return plain
+
+    def _capped(self, stats: dict[str, Any]) -> dict[str, Any]:
+        limit = get_config().MAX_STORED_BYTES
+        size = len(json.dumps(stats))
+        for key in (*self.trim_keys, "findings"):
+            entries = stats.get(key) or []
+            while size > limit and len(entries) > 1:
+                kept = max(1, min(len(entries) - 1, int(len(entries) * limit / size)))
+                stats["truncated"][key] = stats["truncated"].get(key, 0) + len(entries) - kept
+                entries = stats[key] = entries[:kept]
+                size = len(json.dumps(stats))
+        return stats
+
+    def _context(self, stats: dict[str, Any]) -> dict[str, Any]:
+        counted = [finding for finding in stats.get("findings", []) if finding["severity"] != "info"]
+        return self.context(stats) | {
+            "panel_id": self.panel_id,
+            "finding_count": len(counted),
+            "error": stats.get("error"),
+            "truncated": stats.get("truncated") or {},
+        }
+
+
+def finding_dicts(findings: list[Finding]) -> list[dict[str, Any]]:
+    """
+    Return findings in the shape of ``stats["findings"]``.
+    """
+    return [finding.as_dict() for finding in findings]

@@ -1,0 +1,189 @@
+"""
+The N+1 panel: which queries of this page should not exist, and the exact code that removes them.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import sqlparse
+from django.templatetags.static import static
+from django.utils.translation import gettext as _, gettext_lazy, ngettext
+
+from perf_panels.base import ViewPanel, finding_dicts
+from perf_panels.nplusone import history, patches
+from perf_panels.nplusone.collect import Recording, recording_into
+from perf_panels.nplusone.report import report
+from perf_panels.origins import excerpt, short_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from django.http import HttpRequest, HttpResponseBase
+
+    from perf_panels.nplusone.found import Found
+
+_SQL_SHOWN = 4_000
+
+
+class NPlusOnePanel(ViewPanel):
+    """
+    Answers: which queries should not exist, and which line to change so that they do not.
+    """
+
+    title = gettext_lazy("N+1 queries")
+    nav_title = gettext_lazy("N+1")
+    nav_icon = "perf_panels/img/nplusone.svg"
+    template = "perf_panels/nplusone/panel.html"
+    trim_keys = ("folded", "cards")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.recording: Recording | None = None
+        self.view_name = ""
+
+    @classmethod
+    def ready(cls) -> None:
+        """
+        Install the view hook and the ORM hooks, once.
+        """
+        super().ready()
+        patches.install()
+
+    @property
+    def scripts(self) -> list[str]:
+        return [static("perf_panels/js/panel.js")]
+
+    @contextmanager
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., Any],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> Iterator[None]:
+        self.recording = Recording()
+        self.view_name = _name_of(view_func)
+        with recording_into(self.recording):
+            yield
+
+    @contextmanager
+    def process_render(self, response: HttpResponseBase) -> Iterator[None]:
+        if self.recording is None:
+            yield
+            return
+        with recording_into(self.recording):
+            yield
+
+    def report(self, request: HttpRequest, response: HttpResponseBase) -> dict[str, Any]:
+        recording = self.recording
+        stats: dict[str, Any] = {"url": f"{request.method} {request.path}", "recorded_at": time.time(), "watched": False}
+        if recording is None:
+            return stats
+        if recording.failure is not None:
+            self.failed("collect", recording.failure)
+        result = report(recording, history.remember(self.view_name, recording.peers))
+        self.recording = None
+        return stats | {
+            "watched": True,
+            "view": self.view_name,
+            "findings": finding_dicts(result.findings),
+            "folded": finding_dicts([each.finding for each in result.folded]),
+            "cards": [_card(each) for each in result.own],
+            "queries": result.queries,
+            "excess": result.excess,
+            "querysets": result.querysets,
+            "instances": result.instances,
+            "allowed": result.allowed,
+            "streaming": response.streaming,
+            "truncated": {"statements": recording.omitted} if recording.omitted else {},
+        }
+
+    def subtitle(self, stats: dict[str, Any]) -> str:
+        if not stats.get("watched"):
+            return _("no view ran")
+        problems = sum(finding["severity"] != "info" for finding in stats["findings"])
+        if not problems:
+            return ngettext("no problem, %(count)d query", "no problem, %(count)d queries", stats["queries"]) % {
+                "count": stats["queries"]
+            }
+        counted = ngettext("%(count)d problem", "%(count)d problems", problems) % {"count": problems}
+        return _("%(problems)s, %(excess)d of %(queries)d queries") % {
+            "problems": counted,
+            "excess": stats["excess"],
+            "queries": stats["queries"],
+        }
+
+    def context(self, stats: dict[str, Any]) -> dict[str, Any]:
+        cards = stats.get("cards") or []
+        findings = stats.get("findings") or []
+        padded = cards + [{}] * (len(findings) - len(cards))
+        return stats | {
+            "cards": [_shown(finding) | card | _formatted(card) for finding, card in zip(findings, padded, strict=False)],
+            "folded": [_shown(finding) for finding in stats.get("folded") or []],
+            "change": self._change(stats),
+        }
+
+    def _change(self, stats: dict[str, Any]) -> dict[str, Any] | None:
+        """
+        Return what changed since the previous request to the same URL that the store still has, or None.
+        """
+        earlier = [self.toolbar.store.panel(request_id, self.panel_id) for request_id in self.toolbar.store.request_ids()]
+        same = [
+            each
+            for each in earlier
+            if each and each.get("url") == stats.get("url") and each.get("recorded_at", 0) < stats.get("recorded_at", 0)
+        ]
+        if not same or not stats.get("watched"):
+            return None
+        previous = max(same, key=lambda each: each["recorded_at"])
+        before = {_identity(finding): finding for finding in previous.get("findings", [])}
+        now = {_identity(finding): finding for finding in stats["findings"]}
+        return {
+            "queries_before": previous.get("queries", 0),
+            "queries": stats["queries"],
+            "gone": [finding["title"] for key, finding in before.items() if key not in now],
+            "new": [finding["title"] for key, finding in now.items() if key not in before],
+        }
+
+
+def _name_of(view: Callable[..., Any]) -> str:
+    target = getattr(view, "view_class", getattr(view, "cls", view))
+    name = getattr(target, "__qualname__", type(target).__qualname__)
+    return f"{getattr(target, '__module__', '')}.{name}"
+
+
+def _identity(finding: dict[str, Any]) -> tuple[Any, ...]:
+    place = finding.get("fix_at") or finding.get("origin") or {}
+    return finding["rule"], finding.get("relation"), place.get("file"), place.get("function")
+
+
+def _card(found: Found) -> dict[str, Any]:
+    """
+    Return what the page shows of a finding besides itself: the source as it was when it ran, and one statement.
+    """
+    origin, fix_at, site = found.finding.origin, found.finding.fix_at, found.site
+    template_path = site.template_path if site.template else None
+    python = origin if origin is not None and origin.function else None
+    return {
+        "template_source": excerpt(template_path, origin.template_line if origin else None),
+        "origin_source": excerpt(python.file, python.line) if python else [],
+        "fix_source": excerpt(fix_at.file, fix_at.line) if fix_at and fix_at != origin else [],
+        "sql": found.sql[:_SQL_SHOWN],
+        "sql_cut": max(0, len(found.sql) - _SQL_SHOWN),
+    }
+
+
+def _shown(finding: dict[str, Any]) -> dict[str, Any]:
+    places = {
+        f"{key}_path": short_path(finding[key]["file"]) if finding.get(key) else "" for key in ("origin", "fix_at")
+    }
+    same = finding.get("fix_at") == finding.get("origin")
+    return {"finding": finding, "fix_elsewhere": bool(finding.get("fix_at")) and not same} | places
+
+
+def _formatted(card: dict[str, Any]) -> dict[str, str]:
+    sql = card.get("sql") or ""
+    return {"sql": sqlparse.format(sql, reindent=True, keyword_case="upper") if sql else ""}

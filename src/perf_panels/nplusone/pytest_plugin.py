@@ -1,0 +1,61 @@
+"""
+The pytest fixture and marker: a test fails with the same sentences the panel shows.
+
+``@pytest.mark.nplusone`` watches the whole test; the ``nplusone`` fixture is the list, to be looked at by the test itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from perf_panels.nplusone.watch import watch as Watch  # noqa: N812 - only named here as a type
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """
+    Register the marker.
+    """
+    config.addinivalue_line("markers", "nplusone: fail the test if its own code runs N+1 queries.")
+
+
+@pytest.fixture
+def nplusone() -> type[Watch]:
+    """
+    Return ``watch``, raising ``AssertionError`` with every finding when the block ends::
+
+        def test_page(client, nplusone):
+            with nplusone():
+                client.get("/")
+    """
+    from perf_panels.nplusone.watch import watch
+
+    class Failing(watch):
+        def __exit__(self, kind, error, traceback):  # type: ignore[no-untyped-def]
+            super().__exit__(kind, error, traceback)
+            if error is None:
+                _fail_on(self._findings)
+
+    return Failing
+
+
+@pytest.fixture(autouse=True)
+def _nplusone_marker(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.node.get_closest_marker("nplusone") is None:
+        yield
+        return
+    from perf_panels.nplusone.watch import watch
+
+    with watch() as findings:
+        yield
+    _fail_on(findings)
+
+
+def _fail_on(findings: list) -> None:  # type: ignore[type-arg]
+    problems = [str(finding) for finding in findings if finding.severity != "info"]
+    if problems:
+        pytest.fail("\n\n".join(problems), pytrace=False)

@@ -1,0 +1,97 @@
+"""
+The SQL statements of a request, recorded once and shared by the panels that look at them.
+
+``install`` puts one wrapper around ``CursorWrapper._execute_with_wrappers``: it is Django's own meeting point of every
+statement of every alias and thread (``execute_wrapper`` is a list per connection, and a request may open connections in
+threads we never see). With nobody listening in the current context it calls the original at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+from django.db.backends.utils import CursorWrapper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+_MARK = "_perf_panels_statements"
+_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("perf_panels_listeners", default=())
+
+
+@dataclass(slots=True)
+class Statement:
+    """
+    One execution: where it went, what it said, when it began (``perf_counter`` seconds) and how long it took.
+    """
+
+    alias: str
+    vendor: str
+    sql: str
+    params: Any
+    many: bool
+    started: float
+    duration_ms: float = 0.0
+    failed: bool = False
+
+
+class Listener(Protocol):
+    """
+    Told of each statement in its own context: ``before`` with the calling frame, ``after`` with the duration filled in.
+    """
+
+    def before(self, statement: Statement, frame: FrameType) -> None: ...
+
+    def after(self, statement: Statement) -> None: ...
+
+
+def install() -> None:
+    """
+    Put the wrapper in place; a second call does nothing.
+    """
+    original = CursorWrapper._execute_with_wrappers
+    if getattr(original, _MARK, False):
+        return
+
+    @functools.wraps(original)
+    def _execute_with_wrappers(
+        self: Any, sql: Any, params: Any, many: bool, executor: Callable[..., Any]
+    ) -> Any:
+        listeners = _listeners.get()
+        if not listeners:
+            return original(self, sql, params, many, executor)
+        statement = Statement(self.db.alias, self.db.vendor, sql, params, many, 0.0)
+        for listener in listeners:
+            listener.before(statement, sys._getframe(1))
+        statement.started = perf_counter()
+        try:
+            return original(self, sql, params, many, executor)
+        except BaseException:
+            statement.failed = True
+            raise
+        finally:
+            statement.duration_ms = (perf_counter() - statement.started) * 1000
+            for listener in listeners:
+                listener.after(statement)
+
+    setattr(_execute_with_wrappers, _MARK, True)
+    CursorWrapper._execute_with_wrappers = _execute_with_wrappers
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """
+    Tell ``listener`` of the statements of this context: this thread or task, and those Django starts from it.
+    """
+    token = _listeners.set((*_listeners.get(), listener))
+    try:
+        yield
+    finally:
+        _listeners.reset(token)

@@ -1,0 +1,152 @@
+"""
+The only patch of Django's request handling: tells a request's observers when its view and its deferred render run.
+
+``install`` is called from each panel's ``ready()``. ``BaseHandler.make_view_atomic`` is Django's last step before the
+view, in sync and async handlers alike, after every middleware has agreed to the request; wrapping what it returns
+leaves CSRF, login, ATOMIC_REQUESTS, ``process_exception`` and ``resolver_match`` as they are.
+"""
+
+from __future__ import annotations
+
+import functools
+from contextlib import AsyncExitStack, ExitStack, nullcontext
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Protocol
+
+from django.core.handlers.base import BaseHandler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+
+    from django.http import HttpRequest, HttpResponseBase
+
+    Context = AbstractContextManager[Any] | AbstractAsyncContextManager[Any]
+
+_OBSERVERS = "_perf_panels_observers"
+_MARK = "_perf_panels_hook"
+
+
+class Observer(Protocol):
+    """
+    Gets a context manager entered around the view, and another around the render of a deferred response.
+
+    Neither method may raise, and neither context manager may raise or swallow: ``base.ViewPanel`` sees to it.
+    """
+
+    def observe_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Context: ...
+
+    def observe_render(self, response: HttpResponseBase) -> Context: ...
+
+
+def install() -> None:
+    """
+    Wrap ``BaseHandler.make_view_atomic``; a second call does nothing.
+    """
+    original = BaseHandler.make_view_atomic
+    if getattr(original, _MARK, False):
+        return
+
+    @functools.wraps(original)
+    def make_view_atomic(self: BaseHandler, view: Callable[..., Any]) -> Callable[..., Any]:
+        return _observed(view, original(self, view))
+
+    setattr(make_view_atomic, _MARK, True)
+    BaseHandler.make_view_atomic = make_view_atomic  # type: ignore[method-assign]
+
+
+def add_observer(request: HttpRequest, observer: Observer) -> None:
+    """
+    Let ``observer`` see the view of this request. The first one added is the outermost.
+    """
+    observers = request.__dict__.setdefault(_OBSERVERS, [])
+    if observer not in observers:
+        observers.append(observer)
+
+
+def remove_observer(request: HttpRequest, observer: Observer) -> None:
+    """
+    Forget ``observer``; nothing happens if it was not there.
+    """
+    observers = request.__dict__.get(_OBSERVERS, [])
+    if observer in observers:
+        observers.remove(observer)
+
+
+def _observed(view: Callable[..., Any], atomic_view: Callable[..., Any]) -> Callable[..., Any]:
+    if iscoroutinefunction(atomic_view):
+
+        async def acall(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            observers = getattr(request, _OBSERVERS, None)
+            if not observers:
+                return await atomic_view(request, *args, **kwargs)  # type: ignore[no-any-return]
+            observers = tuple(observers)
+            async with AsyncExitStack() as stack:
+                for observer in observers:
+                    await _enter(stack, observer.observe_view(request, view, args, kwargs))
+                response = await atomic_view(request, *args, **kwargs)
+            _follow_render(response, observers)
+            return response  # type: ignore[no-any-return]
+
+        return acall
+
+    def call(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        observers = getattr(request, _OBSERVERS, None)
+        if not observers:
+            return atomic_view(request, *args, **kwargs)  # type: ignore[no-any-return]
+        observers = tuple(observers)
+        with ExitStack() as stack:
+            for observer in observers:
+                stack.enter_context(_sync(observer.observe_view(request, view, args, kwargs)))
+            response = atomic_view(request, *args, **kwargs)
+        _follow_render(response, observers)
+        return response  # type: ignore[no-any-return]
+
+    return call
+
+
+def _follow_render(response: Any, observers: tuple[Observer, ...]) -> None:
+    render = getattr(response, "render", None)
+    if not callable(render) or getattr(response, "is_rendered", True):
+        return
+    earlier = response.__dict__.get("render")
+
+    def unhook() -> None:
+        # Before the render and not after it: cache_page pickles the response from a post-render callback.
+        response.__dict__.pop("render", None)
+        if earlier is not None:
+            response.render = earlier
+
+    if iscoroutinefunction(render):
+
+        async def arender() -> Any:
+            unhook()
+            async with AsyncExitStack() as stack:
+                for observer in observers:
+                    await _enter(stack, observer.observe_render(response))
+                return await render()
+
+        response.render = arender
+        return
+
+    def sync_render() -> Any:
+        unhook()
+        with ExitStack() as stack:
+            for observer in observers:
+                stack.enter_context(_sync(observer.observe_render(response)))
+            return render()
+
+    response.render = sync_render
+
+
+async def _enter(stack: AsyncExitStack, context: Context) -> None:
+    if hasattr(context, "__aenter__"):
+        await stack.enter_async_context(context)
+    else:
+        stack.enter_context(context)
+
+
+def _sync(context: Context) -> AbstractContextManager[Any]:
+    return context if hasattr(context, "__enter__") else nullcontext()
