@@ -43,7 +43,7 @@ class Peers:
     """
 
     __slots__ = (
-        "accessor", "built", "distinct", "eager", "evaluated", "model", "parent", "path", "rows", "single", "touched",
+        "accessor", "built", "eager", "evaluated", "fetched", "joined", "model", "parent", "path", "single", "touched",
     )  # fmt: skip
 
     def __init__(self, model: type, parent: Peers | None = None, accessor: str = "", eager: str = "") -> None:
@@ -54,9 +54,10 @@ class Peers:
         self.eager = eager
         self.built: Site | None = parent.built if parent else None
         self.evaluated: Site | None = parent.evaluated if parent else None
-        self.rows = 0
+        self.fetched = 0
         self.single = False
-        self.distinct: set[Any] = set()
+        self.joined: list[Any] = []
+        """Primary keys of the objects a JOIN built, one for each row."""
         self.touched: set[str] = set()
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
@@ -64,6 +65,14 @@ class Peers:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Peers:
         return self
+
+    @property
+    def rows(self) -> int:
+        return self.fetched + len(self.joined)
+
+    @property
+    def distinct(self) -> int:
+        return len(set(self.joined))
 
     @property
     def root(self) -> Peers:
@@ -114,7 +123,7 @@ def stamp_of(queryset: Any) -> Stamp | None:
     instance = queryset._hints.get("instance")
     if instance is None:
         return None
-    return Stamp(related=Related(instance._state.__dict__.get(STAMP), type(instance), stamp, instance.pk))
+    return Stamp(related=Related(instance._state._perf_panels, type(instance), stamp, instance.pk))
 
 
 @dataclass(slots=True)
@@ -325,7 +334,7 @@ def _deferred_claim(claim: Claim, frame: FrameType) -> Claim:
         return claim
     claim.kind, claim.operation = "deferred", "refresh_from_db"
     claim.model, claim.accessor = type(instance), next(iter(names))
-    claim.peers, claim.pk = instance._state.__dict__.get(STAMP), instance.pk
+    claim.peers, claim.pk = instance._state._perf_panels, instance.pk
     claim.detail = _deferral_text(instance, claim.accessor)
     return claim
 
@@ -360,7 +369,7 @@ def _manager_claim(claim: Claim, frame: FrameType) -> Claim:
         return claim
     claim.kind, claim.operation = "to-many", frame.f_code.co_name
     claim.model, claim.accessor = type(instance), getattr(type(manager), STAMP, "")
-    claim.peers, claim.pk = instance._state.__dict__.get(STAMP), instance.pk
+    claim.peers, claim.pk = instance._state._perf_panels, instance.pk
     return claim
 
 

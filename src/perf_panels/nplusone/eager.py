@@ -31,7 +31,7 @@ def fanouts(peers: list[Peers]) -> list[Found]:
         for child in peers
         if child.eager == "select"
         and child.rows >= config.NPLUSONE_FANOUT_ROWS
-        and child.rows >= config.NPLUSONE_FANOUT_RATIO * len(child.distinct)
+        and child.rows >= config.NPLUSONE_FANOUT_RATIO * child.distinct
     ]
     first_hops = [child for child in wasteful if child.parent not in wasteful]
     return [Found(_fanout(child), child.built or _NOWHERE) for child in first_hops]
@@ -52,7 +52,7 @@ def _relation(child: Peers) -> str:
 
 
 def _fanout(child: Peers) -> Finding:
-    distinct = len(child.distinct)
+    distinct = child.distinct
     duplicates = child.rows - distinct
     path = "__".join(child.path)
     columns = len(child.model._meta.concrete_fields)  # type: ignore[attr-defined]

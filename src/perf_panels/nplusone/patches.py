@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.db.models import Model, QuerySet, query
+from django.db.models.base import ModelState
 from django.db.models.fields import related_descriptors
 from django.db.models.query import ModelIterable, RawModelIterable, RelatedPopulator
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _MARK = "_perf_panels_original"
+_MISSING = object()
 # Code objects hash and compare slowly: these are looked up by identity, on every access to a relation.
 _PREFETCHING = frozenset(map(id, (query.prefetch_related_objects.__code__, query.get_prefetcher.__code__)))
 
@@ -35,6 +37,8 @@ def install() -> None:
     Put every hook in place; a second call does nothing.
     """
     statements.install()
+    # The default for every instance that was not loaded by a watched queryset.
+    setattr(ModelState, STAMP, None)
     _wrap(QuerySet, "__init__", _queryset_init)
     _wrap(QuerySet, "_clone", _queryset_clone)
     _wrap(ModelIterable, "__iter__", _iterate)
@@ -164,7 +168,7 @@ def _followed(recording: Recording, peers: Peers, stamp: Stamp | None, rows: Ite
             count += 1
             yield instance
     finally:
-        peers.rows += count
+        peers.fetched += count
         claim = stamp.claim if stamp else None
         if claim is not None:
             claim.access_ms = (perf_counter() - (claim.began or claim.statement.started)) * 1000
@@ -220,14 +224,13 @@ def _populated_name(klass_info: dict[str, Any]) -> str:
 
 def _stamping(peers: Peers, setter: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
     pk = peers.model._meta.pk.attname  # type: ignore[attr-defined]
-    distinct = peers.distinct
+    note = peers.joined.append
 
     def local_setter(from_obj: Any, obj: Any) -> None:
         setter(from_obj, obj)
         if obj is not None:
             obj._state._perf_panels = peers
-            peers.rows += 1
-            distinct.add(obj.__dict__.get(pk))
+            note(obj.__dict__.get(pk))
 
     return local_setter
 
@@ -240,7 +243,7 @@ def _prefetch_one_level(original: Callable[..., Any]) -> Callable[..., Any]:
         name = lookup.prefetch_through.split("__")[level]
         _, as_attribute = lookup.get_current_to_attr(level)
         first = instances[0]
-        parent = first._state.__dict__.get(STAMP) or Peers(type(first))
+        parent = first._state._perf_panels or Peers(type(first))
         eager = "prefetch to_attr" if as_attribute else "prefetch"
         local = recording.local
         outer, local.prefetch = local.prefetch, recording.child(parent, name, _target(first, name), eager)
@@ -267,9 +270,13 @@ def _forward_get(original: Callable[..., Any]) -> Callable[..., Any]:
         if recording is None or instance is None:
             return original(self, instance, cls)
         state, name = instance._state, self.field.cache_name
-        if name in state.fields_cache:
-            _touch(state, name, sys._getframe(1))
-            return original(self, instance, cls)
+        related = state.fields_cache.get(name, _MISSING)
+        if related is not _MISSING:
+            peers = state._perf_panels
+            if peers is not None and name not in peers.touched:
+                _touch(peers, name, sys._getframe(1))
+            # What Django would return; asking it again for each of 4,000 accesses would be most of this hook's cost.
+            return original(self, instance, cls) if related is None else related
         return _load(recording, functools.partial(original, self, instance, cls), instance, name, self.field.attname)
 
     return __get__
@@ -281,9 +288,12 @@ def _reverse_get(original: Callable[..., Any]) -> Callable[..., Any]:
         if recording is None or instance is None:
             return original(self, instance, cls)
         state, name = instance._state, self.related.cache_name
-        if name in state.fields_cache:
-            _touch(state, name, sys._getframe(1))
-            return original(self, instance, cls)
+        related = state.fields_cache.get(name, _MISSING)
+        if related is not _MISSING:
+            peers = state._perf_panels
+            if peers is not None and name not in peers.touched:
+                _touch(peers, name, sys._getframe(1))
+            return original(self, instance, cls) if related is None else related
         return _load(recording, functools.partial(original, self, instance, cls), instance, name)
 
     return __get__
@@ -296,19 +306,19 @@ def _generic_get(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(self, instance, cls)
         state, name = instance._state, getattr(self, "field", self).name
         if name in state.fields_cache:
-            _touch(state, name, sys._getframe(1))
+            if state._perf_panels is not None:
+                _touch(state._perf_panels, name, sys._getframe(1))
             return original(self, instance, cls)
         return _load(recording, functools.partial(original, self, instance, cls), instance, name)
 
     return __get__
 
 
-def _touch(state: Any, name: str, frame: Any) -> None:
+def _touch(peers: Peers, name: str, frame: Any) -> None:
     """
     Note that an eager load was of use: read by anybody but Django's own prefetching.
     """
-    peers: Peers | None = state.__dict__.get(STAMP)
-    if peers is not None and id(frame.f_code) not in _PREFETCHING:
+    if id(frame.f_code) not in _PREFETCHING:
         peers.touched.add(name)
 
 
@@ -321,7 +331,7 @@ def _load(recording: Recording, get: Callable[[], Any], instance: Any, name: str
         return get()
     values = instance.__dict__
     pk = values.get(instance._meta.pk.attname)
-    peers: Peers | None = instance._state.__dict__.get(STAMP)
+    peers: Peers | None = instance._state._perf_panels
     access = Access(peers, type(instance), name, pk, values.get(attname))
     outer, local.access = local.access, access
     began = perf_counter()
@@ -349,9 +359,9 @@ def _to_many_get(original: Callable[..., Any]) -> Callable[..., Any]:
             except Exception as error:  # noqa: BLE001 - the host's relation must work, whatever we do wrong
                 recording.fail(error)
                 return manager
-        peers = instance._state.__dict__.get(STAMP)
-        if peers is not None and id(sys._getframe(1).f_code) not in _PREFETCHING:
-            peers.touched.add(name)
+        peers = instance._state._perf_panels
+        if peers is not None and name not in peers.touched:
+            _touch(peers, name, sys._getframe(1))
         return manager
 
     return __get__
@@ -395,7 +405,7 @@ def _apply_rel_filters(name: str, original: Callable[..., Any]) -> Callable[...,
 def _related_stamp(instance: Any, name: str, frame: Any) -> Stamp:
     # In a coroutine the statement will run in another thread: this is the last chance to see the view's line.
     built = origins.caller(frame) if asyncio._get_running_loop() is not None else None
-    related = Related(instance._state.__dict__.get(STAMP), type(instance), name, instance.pk)
+    related = Related(instance._state._perf_panels, type(instance), name, instance.pk)
     now = perf_counter()
     return Stamp(built, related, began=now, touched=now)
 
