@@ -1,0 +1,215 @@
+"""
+Fill the shop: the same data for the same scale, every time.
+"""
+
+from __future__ import annotations
+
+import datetime
+import random
+import sys
+import time
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand
+from django.db import connection, transaction
+from django.utils.text import slugify
+
+from shop import models
+
+BATCH = 2_000
+EPOCH = datetime.datetime(2026, 1, 1, 9, tzinfo=datetime.timezone.utc)
+MATERIALS = ["Oak", "Linen", "Copper", "Marble", "Walnut", "Wool", "Ceramic", "Bamboo", "Velvet", "Steel"]
+THINGS = ["Lamp", "Chair", "Table", "Rug", "Vase", "Mug", "Shelf", "Clock", "Mirror", "Cushion", "Bench", "Tray"]
+TREE = {
+    "Living": ["Lighting", "Seating", "Textiles", "Decoration"],
+    "Dining": ["Tables", "Tableware", "Kitchen"],
+    "Working": ["Desks", "Storage", "Clocks"],
+    "Outdoor": ["Garden", "Balcony"],
+}
+ATTRIBUTES = {
+    "Colour": ["Sand", "Moss", "Ink", "Clay", "Snow"],
+    "Size": ["Small", "Medium", "Large"],
+    "Style": ["Nordic", "Classic", "Loft", "Rustic"],
+}
+VOUCHERS = ["WELCOME", "SPRING", "LOYAL", "FRIENDS", "CLEARANCE"]
+CITIES = ["Wrocław", "København", "Zürich", "Lisboa", "Kraków", "Malmö", "Gent", "Bath"]
+
+
+class Command(BaseCommand):
+    help = "Fill the shop with data; the same data for the same scale."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--scale", type=float, default=1.0, help="1 makes 1,000 products and 20,000 order lines")
+        parser.add_argument("--if-empty", action="store_true", help="do nothing if the shop has products")
+
+    def handle(self, *, scale, if_empty, verbosity, **options):
+        if if_empty and models.Product.objects.exists():
+            self.say(verbosity, "The shop is filled already.")
+            return
+        self.verbosity = verbosity
+        self.random = random.Random(2026)
+        began = time.perf_counter()
+        with transaction.atomic():
+            self.clear()
+            self.make(max(scale, 0.01))
+        with connection.cursor() as cursor:
+            if connection.vendor in {"sqlite", "postgresql"}:
+                cursor.execute("ANALYZE")
+        self.say(verbosity, f"Filled the shop in {time.perf_counter() - began:.1f} s.")
+
+    def say(self, verbosity, text):
+        if verbosity:
+            self.stdout.write(text)
+
+    def clear(self):
+        for model in (
+            models.SearchTerm, models.PriceListEntry, models.OrderLine, models.OrderArchive, models.Order,
+            models.CartLine, models.Cart, models.Address, models.Voucher, models.Stock, models.Variant,
+            models.ProductImage, models.Product.attribute_values.through, models.Product, models.AttributeValue,
+            models.Attribute,
+        ):  # fmt: skip
+            model.objects.all()._raw_delete(using="default")
+        models.Category.objects.all().delete()
+        get_user_model().objects.filter(username__startswith="customer").delete()
+
+    def make(self, scale):
+        self.categories = list(self.make_categories())
+        self.values = list(self.make_attributes())
+        self.products = self.bulk(models.Product, self.make_products(int(1_000 * scale) or 12))
+        self.bulk(models.Product.attribute_values.through, self.make_values())
+        self.bulk(models.ProductImage, self.make_images())
+        self.variants = self.bulk(models.Variant, self.make_variants())
+        self.bulk(models.Stock, self.make_stock())
+        self.bulk(models.SearchTerm, self.make_terms())
+        self.bulk(models.PriceListEntry, self.make_price_list())
+        self.vouchers = self.bulk(models.Voucher, self.make_vouchers())
+        self.users = self.bulk(get_user_model(), self.make_users(int(200 * scale) or 5))
+        self.addresses = self.bulk(models.Address, self.make_addresses())
+        cart = models.Cart.objects.create(user=self.users[0], created=EPOCH)
+        self.bulk(models.CartLine, self.make_cart(cart))
+        self.orders = self.bulk(models.Order, self.make_orders(int(5_000 * scale) or 100))
+        self.bulk(models.OrderArchive, self.make_archive())
+        self.bulk(models.OrderLine, self.make_lines())
+
+    def bulk(self, model, objects):
+        objects = list(objects)
+        name = str(model._meta.verbose_name_plural)
+        for done in range(0, len(objects), BATCH):
+            model.objects.bulk_create(objects[done : done + BATCH])
+            self.progress(name, min(done + BATCH, len(objects)), len(objects))
+        return objects
+
+    def progress(self, name, done, total):
+        if self.verbosity and sys.stdout.isatty():
+            filled = round(30 * done / total)
+            bar = "█" * filled + "░" * (30 - filled)
+            self.stdout.write(f"\r  {name:<28.28} {bar} {done:>7,}", ending="\n" if done == total else "")
+            self.stdout.flush()
+
+    def make_categories(self):
+        for name, children in TREE.items():
+            parent = models.Category.objects.create(name=name, slug=slugify(name))
+            for child in children:
+                yield models.Category.objects.create(name=child, slug=slugify(child), parent=parent)
+
+    def make_attributes(self):
+        for name, values in ATTRIBUTES.items():
+            attribute = models.Attribute.objects.create(name=name)
+            for value in values:
+                yield models.AttributeValue.objects.create(attribute=attribute, name=value)
+
+    def make_products(self, count):
+        for number in range(count):
+            name = f"{MATERIALS[number % 10]} {THINGS[number // 10 % 12]} No. {number + 1}"
+            yield models.Product(
+                name=name,
+                slug=slugify(name),
+                description=f"{name}, made by hand in small series. " * 8,
+                category=self.categories[number % len(self.categories)],
+                price_cents=self.random.randrange(900, 90_000, 50),
+                featured=number % 20 == 0 or number < 24,
+                created=EPOCH + datetime.timedelta(hours=number),
+            )
+
+    def make_values(self):
+        through = models.Product.attribute_values.through
+        for product in self.products:
+            for value in sorted(self.random.sample(range(len(self.values)), 4)):
+                yield through(product_id=product.pk, attributevalue_id=self.values[value].pk)
+
+    def make_images(self):
+        for product in self.products:
+            for position in range(3):
+                yield models.ProductImage(product=product, position=position, alt=f"{product.name}, view {position + 1}")
+
+    def make_variants(self):
+        for product in self.products:
+            for size in ("small", "medium", "large"):
+                yield models.Variant(
+                    product=product,
+                    sku=f"SKU-{product.pk:05d}-{size[0].upper()}",
+                    name=f"{product.name}, {size}"[:60],
+                    price_cents=product.price_cents + self.random.randrange(0, 9_000, 10),
+                )
+
+    def make_stock(self):
+        for variant in self.variants:
+            yield models.Stock(variant=variant, quantity=self.random.randrange(0, 80), warehouse="Hall 1")
+
+    def make_terms(self):
+        for product in self.products:
+            for word in product.name.lower().split()[:2]:
+                yield models.SearchTerm(word=word, product=product)
+
+    def make_price_list(self):
+        for variant in self.variants:
+            yield models.PriceListEntry(sku=variant.sku, name=variant.name, price_cents=variant.price_cents)
+
+    def make_vouchers(self):
+        for number, code in enumerate(VOUCHERS):
+            yield models.Voucher(code=code, percent=5 * (number + 1), terms=f"Terms of {code}. " * 40)
+
+    def make_users(self, count):
+        for number in range(count):
+            name = f"customer{number:04d}"
+            yield get_user_model()(username=name, email=f"{name}@example.com", first_name="Żaneta", last_name=f"№ {number}")
+
+    def make_addresses(self):
+        for number, user in enumerate(self.users):
+            city = CITIES[number % len(CITIES)]
+            yield models.Address(user=user, street=f"Market {number}", city=city, postcode=f"{number:05d}", country="PL")
+
+    def make_cart(self, cart):
+        for number in range(25):
+            variant = self.variants[number * 7 % len(self.variants)]
+            yield models.CartLine(cart=cart, variant=variant, quantity=number % 3 + 1)
+
+    def make_orders(self, count):
+        for number in range(count):
+            user = self.random.randrange(len(self.users))
+            yield models.Order(
+                number=f"2026-{number:06d}",
+                email=self.users[user].email,
+                status="unfulfilled" if number % 100 == 7 else "fulfilled",
+                created=EPOCH + datetime.timedelta(minutes=self.random.randrange(500_000)),
+                total_cents=self.random.randrange(1_000, 200_000),
+                user=self.users[user],
+                address=self.addresses[user],
+            )
+
+    def make_archive(self):
+        copied = ("number", "email", "status", "created", "total_cents")
+        for order in self.orders:
+            yield models.OrderArchive(**{name: getattr(order, name) for name in copied})
+
+    def make_lines(self):
+        for order in self.orders:
+            for _ in range(4):
+                variant = self.variants[self.random.randrange(len(self.variants))]
+                yield models.OrderLine(
+                    order=order,
+                    variant=variant,
+                    voucher=self.vouchers[self.random.randrange(5)],
+                    quantity=self.random.randrange(1, 5),
+                    unit_price_cents=variant.price_cents,
+                )

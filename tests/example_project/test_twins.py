@@ -1,0 +1,83 @@
+"""
+The tour keeps its promises: the twins look the same, the slow one has its finding, the fixed one has none.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from shop.tour import STOPS
+from shop.urls import TWINS
+
+from perf_panels import panels
+from tests.example_project.pages import NPLUSONE, PLANTED
+
+BANNER = re.compile(r'<aside class="twin-banner.*?</aside>', re.DOTALL)
+TOOLBAR = re.compile(r'<link[^>]*debug_toolbar.*?(?=</body>)', re.DOTALL)
+EXPECTED = [(page, *planted) for page, findings in PLANTED.items() for planted in findings]
+
+
+def page_of(response):
+    html = response.content.decode()
+    return TOOLBAR.sub("", BANNER.sub("", html))
+
+
+def reported(stats, panel):
+    return {(finding["rule"], finding["relation"]) for finding in stats[panel]["findings"]}
+
+
+def problems(stats, panel):
+    return [finding["title"] for finding in stats[panel]["findings"] if finding["severity"] != "info"]
+
+
+def test_the_tour_the_urls_and_the_table_of_planted_problems_name_the_same_pages():
+    assert [stop.page for stop in STOPS] == list(TWINS) == list(PLANTED)
+
+
+@pytest.mark.parametrize("page", PLANTED)
+def test_both_versions_of_a_page_have_the_same_html(page, visit):
+    slow, _ = visit(f"/slow/{page}/")
+    fixed, _ = visit(f"/fixed/{page}/")
+
+    assert page_of(slow) == page_of(fixed)
+    assert "<main>" in page_of(slow)
+
+
+@pytest.mark.parametrize(("page", "panel", "rule", "relation"), EXPECTED)
+def test_the_slow_version_has_its_finding(page, panel, rule, relation, visit):
+    if panel not in panels.PANELS:
+        pytest.xfail(f"{panel} comes with its own issue")
+
+    _, stats = visit(f"/slow/{page}/")
+
+    assert (rule, relation) in reported(stats, panel)
+
+
+@pytest.mark.parametrize(("page", "panel"), sorted({(page, panel) for page, panel, _, _ in EXPECTED}))
+def test_the_fixed_version_has_none(page, panel, visit):
+    if panel not in panels.PANELS:
+        pytest.xfail(f"{panel} comes with its own issue")
+
+    _, stats = visit(f"/fixed/{page}/")
+
+    assert problems(stats, panel) == []
+
+
+@pytest.mark.parametrize("page", PLANTED)
+def test_a_page_planted_for_other_panels_has_no_n_plus_one(page, visit):
+    if any(panel == NPLUSONE for panel, _, _ in PLANTED[page]):
+        pytest.skip("this one has it on purpose")
+
+    _, stats = visit(f"/slow/{page}/")
+
+    assert problems(stats, NPLUSONE) == []
+
+
+@pytest.mark.parametrize("url", ["/", "/dashboard/", "/async/stock/", "/api/products.json", "/export.csv"])
+def test_the_other_pages_are_served_without_findings(url, visit):
+    response, stats = visit(url)
+    assert b"".join(response) if response.streaming else response.content
+
+    assert stats[NPLUSONE]["error"] is None
+    assert problems(stats, NPLUSONE) == []
