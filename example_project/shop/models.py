@@ -59,7 +59,7 @@ class Product(models.Model):
         return f"{reverse('shop:fixed-home')}#{self.slug}"
 
     def cover(self):
-        # Planted: .first() asks the database again, even when images are prefetched.
+        # Planted: without an order of its own, .first() sorts by primary key: a new query, prefetched or not.
         return self.images.first()
 
 
@@ -67,9 +67,6 @@ class ProductImage(models.Model):
     product = models.ForeignKey(Product, models.CASCADE, related_name="images")
     position = models.PositiveSmallIntegerField(default=0)
     alt = models.CharField(max_length=160)
-
-    class Meta:
-        ordering = ["position"]
 
     def __str__(self):
         return self.alt

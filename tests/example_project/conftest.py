@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from debug_toolbar.toolbar import DebugToolbar
+from debug_toolbar.store import get_store
 from django.core.management import call_command
 from django.test import Client, override_settings
 
@@ -29,7 +29,7 @@ def visit(shop, db):
         with override_settings(ROOT_URLCONF="config.urls"):
             response = Client().get(url)
         assert response.status_code == 200, url
-        store = DebugToolbar.store
+        store = get_store()
         return response, dict(store.panels(list(store.request_ids())[-1]))
 
     return visit

@@ -27,11 +27,11 @@ def slow_money(cents):
     # Planted: builds the number digit by digit, for every cell, although most prices have been seen before.
     digits = ""
     for position, digit in enumerate(reversed(str(int(cents)).rjust(3, "0"))):
-        digits = digit + digits
-        if position == 1:
+        if position == 2:
             digits = "." + digits
-        elif position > 2 and position % 3 == 1:
-            digits = digits[:1] + "," + digits[1:]
+        elif position > 2 and position % 3 == 2:
+            digits = "," + digits
+        digits = unicodedata.normalize("NFKC", digit + digits)
     return f"€{unicodedata.normalize('NFKC', digits)}"
 
 
