@@ -49,7 +49,13 @@ class Worker:
         }
         command = [sys.executable, "-m", "benchmarks.worker"]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            command,
+            cwd=ROOT,
+            env=env,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         assert self.ask(None) == "ready", f"the {variant} worker did not start"
 
@@ -114,7 +120,9 @@ def _print(seconds: dict[str, dict[str, list[float]]], filters: dict[str, int], 
     import django
 
     print(f"Python {platform.python_version()}, Django {django.get_version()}, {rounds} alternating rounds.")
-    print("Median process CPU time of a request; ratio to the toolbar without the panel [median of the paired ratios].\n")
+    print(
+        "Median process CPU time of a request; ratio to the toolbar without the panel [median of the paired ratios].\n"
+    )
     print("| page | " + " | ".join(VARIANTS[variant] for variant in filters) + " | budget |")
     print("| --- |" + " --- |" * (len(filters) + 1))
     for page, title in PAGES.items():
@@ -126,7 +134,7 @@ def _print(seconds: dict[str, dict[str, list[float]]], filters: dict[str, int], 
             paired = statistics.median(mine / theirs for mine, theirs in zip(times, base, strict=True))
             cells.append(f"{ratio:.2f} [{paired:.2f}]")
         print(f"| {title} | " + " | ".join(cells) + f" | {BUDGETS.get(page, '')} |")
-    print(f"| `build_filter` calls, many-to-many page | " + " | ".join(map(str, filters.values())) + " | unchanged |")
+    print("| `build_filter` calls, many-to-many page | " + " | ".join(map(str, filters.values())) + " | unchanged |")
 
 
 main()

@@ -68,7 +68,7 @@ class Guarded:
         self.__exit__(*raised)
 
 
-class ViewPanel(Panel):  # type: ignore[misc]
+class ViewPanel(Panel):
     """
     A panel that watches the view and its deferred render, and says what should change.
 
@@ -147,12 +147,16 @@ class ViewPanel(Panel):  # type: ignore[misc]
     def disable_instrumentation(self) -> None:
         self._guard("disable", lambda: view_hook.remove_observer(self.toolbar.request, self))
 
+    def get_stats(self) -> dict[str, Any]:
+        stats: dict[str, Any] = self.toolbar.stats.get(self.panel_id, {})
+        return stats
+
     def generate_stats(self, request: HttpRequest, response: HttpResponseBase) -> None:
         stats = {"schema": SCHEMA, "findings": [], "error": None, "truncated": {}}
         stats |= self._guard("report", lambda: self._plain(self.report(request, response))) or {}
         if self._error:
             stats["error"] = self._error
-        self._guard("store", lambda: self.record_stats(self._capped(stats)))
+        self._guard("store", lambda: super(ViewPanel, self).record_stats(self._capped(stats)))  # type: ignore[no-untyped-call]
 
     @property
     def nav_subtitle(self) -> str:
@@ -161,14 +165,15 @@ class ViewPanel(Panel):  # type: ignore[misc]
             return ""
         if stats.get("error"):
             return _("failed: open the panel")
-        return self._guard("side bar", lambda: self.subtitle(stats)) or ""
+        subtitle: str = self._guard("side bar", lambda: self.subtitle(stats)) or ""
+        return subtitle
 
     @property
     def content(self) -> str:
         stats = self.get_stats()
         rendered = self._guard("template", lambda: render_to_string(self.template, self._context(stats)))
         if rendered is not None:
-            return rendered
+            return str(rendered)
         return render_to_string("perf_panels/error.html", {"panel_id": self.panel_id, "error": self._error})
 
     # Failing safely

@@ -52,13 +52,10 @@ def get_config() -> Config:
     if _cached is None:
         given = _given()
         bad = {name for name, _ in problems(given)}
-        _cached = Config(
-            **{
-                name: tuple(value) if name == "NPLUSONE_ALLOW" else value
-                for name, value in given.items()
-                if name not in bad
-            }
-        )
+        values: dict[str, Any] = {name: value for name, value in given.items() if name not in bad}
+        if "NPLUSONE_ALLOW" in values:
+            values["NPLUSONE_ALLOW"] = tuple(values["NPLUSONE_ALLOW"])
+        _cached = Config(**values)
     return _cached
 
 

@@ -77,7 +77,7 @@ class Finding:
 
 def worst_first(findings: list[Finding]) -> list[Finding]:
     """
-    Return the findings by severity, then by the time and the queries they would save.
+    Return the findings by severity, then by the time, the queries and the objects they would save.
     """
     return sorted(
         findings,
@@ -85,5 +85,6 @@ def worst_first(findings: list[Finding]) -> list[Finding]:
             SEVERITIES.index(finding.severity),
             -(finding.saving_ms or 0),
             -finding.evidence.get("queries", 0),
+            -finding.evidence.get("duplicates", 0),
         ),
     )

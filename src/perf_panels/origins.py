@@ -149,7 +149,9 @@ def to_origin(site: Site | None) -> Origin | None:
     if site.file is not None:
         return Origin(site.file, site.line, site.function, site.template, site.template_line)
     if site.template is not None:
-        return Origin(site.template_path or site.template, site.template_line or 0, "", site.template, site.template_line)
+        return Origin(
+            site.template_path or site.template, site.template_line or 0, "", site.template, site.template_line
+        )
     return None
 
 
@@ -241,7 +243,9 @@ def _site(
         return Site(*place, PROJECT, name, path, line, in_template)
     if template is not None:
         owner = owner_of(f"{path}.py" if path else "")
-        return Site(None, 0, "", owner, name, path, line, in_template, None if owner == PROJECT else _project_class(start))
+        return Site(
+            None, 0, "", owner, name, path, line, in_template, None if owner == PROJECT else _project_class(start)
+        )
     edit_class = _project_class(start)
     return Site(None, 0, "", PROJECT if edit_class else package, edit_class=edit_class)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from django.db.backends.utils import CursorWrapper
+from django.db.backends import utils
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,14 +56,14 @@ def install() -> None:
     """
     Put the wrapper in place; a second call does nothing.
     """
-    original = CursorWrapper._execute_with_wrappers
+    # django-stubs does not know the method.
+    wrapper_class: Any = utils.CursorWrapper
+    original = wrapper_class._execute_with_wrappers
     if getattr(original, _MARK, False):
         return
 
     @functools.wraps(original)
-    def _execute_with_wrappers(
-        self: Any, sql: Any, params: Any, many: bool, executor: Callable[..., Any]
-    ) -> Any:
+    def _execute_with_wrappers(self: Any, sql: Any, params: Any, many: bool, executor: Callable[..., Any]) -> Any:
         listeners = _listeners.get()
         if not listeners:
             return original(self, sql, params, many, executor)
@@ -82,7 +82,7 @@ def install() -> None:
                 listener.after(statement)
 
     setattr(_execute_with_wrappers, _MARK, True)
-    CursorWrapper._execute_with_wrappers = _execute_with_wrappers
+    wrapper_class._execute_with_wrappers = _execute_with_wrappers
 
 
 @contextmanager

@@ -9,7 +9,7 @@ leaves CSRF, login, ATOMIC_REQUESTS, ``process_exception`` and ``resolver_match`
 from __future__ import annotations
 
 import functools
-from contextlib import AsyncExitStack, ExitStack, nullcontext
+from contextlib import AsyncExitStack, ExitStack
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,11 +17,12 @@ from django.core.handlers.base import BaseHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from django.http import HttpRequest, HttpResponseBase
 
-    Context = AbstractContextManager[Any] | AbstractAsyncContextManager[Any]
+
+Context = Any
+"""A context manager; one that is asynchronous too is entered as such around an async view."""
 
 _OBSERVERS = "_perf_panels_observers"
 _MARK = "_perf_panels_hook"
@@ -99,7 +100,7 @@ def _observed(view: Callable[..., Any], atomic_view: Callable[..., Any]) -> Call
         observers = tuple(observers)
         with ExitStack() as stack:
             for observer in observers:
-                stack.enter_context(_sync(observer.observe_view(request, view, args, kwargs)))
+                stack.enter_context(observer.observe_view(request, view, args, kwargs))
             response = atomic_view(request, *args, **kwargs)
         _follow_render(response, observers)
         return response  # type: ignore[no-any-return]
@@ -135,7 +136,7 @@ def _follow_render(response: Any, observers: tuple[Observer, ...]) -> None:
         unhook()
         with ExitStack() as stack:
             for observer in observers:
-                stack.enter_context(_sync(observer.observe_render(response)))
+                stack.enter_context(observer.observe_render(response))
             return render()
 
     response.render = sync_render
@@ -146,7 +147,3 @@ async def _enter(stack: AsyncExitStack, context: Context) -> None:
         await stack.enter_async_context(context)
     else:
         stack.enter_context(context)
-
-
-def _sync(context: Context) -> AbstractContextManager[Any]:
-    return context if hasattr(context, "__enter__") else nullcontext()
