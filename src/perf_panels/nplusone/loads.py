@@ -104,9 +104,8 @@ def _longest_paths(loads: list[Load]) -> list[Load]:
     Keep the longest path of each chain of lazy loads: its code removes the shorter ones too.
     """
     kept: list[Load] = []
-    lazy = [load for load in loads if load.rule == "lazy-load"]
     for load in sorted(loads, key=lambda load: -len(load.path)):
-        longer = next((other for other in lazy if load in lazy and _continues(other, load)), None)
+        longer = next((other for other in kept if _continues(other, load)), None)
         if longer is None:
             kept.append(load)
         else:
@@ -115,6 +114,8 @@ def _longest_paths(loads: list[Load]) -> list[Load]:
 
 
 def _continues(longer: Load, load: Load) -> bool:
+    if longer.rule != "lazy-load" or load.rule != "lazy-load":
+        return False
     same_root = longer.root.model is load.root.model and _key(longer.root.built) == _key(load.root.built)
     return same_root and len(longer.path) > len(load.path) and longer.path[: len(load.path)] == load.path
 

@@ -1,0 +1,91 @@
+"""
+What tests can ask for: databases beside the default one, Redis. The browser is in tests/browser/conftest.py.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests import backends
+
+HERE = Path(__file__).parent
+ON_EVERY_DATABASE = (HERE / "nplusone", HERE / "example_project")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if any(folder in item.path.parents for folder in ON_EVERY_DATABASE):
+            item.add_marker("databases")
+        if HERE / "browser" in item.path.parents:
+            item.add_marker("browser")
+
+
+@contextmanager
+def skip_if_missing():
+    try:
+        yield
+    except backends.MissingError as missing:
+        if missing.is_failure:
+            pytest.fail(f"Required by PERF_PANELS_TEST_REQUIRE: {missing}", pytrace=False)
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def postgres(django_db_setup, django_db_blocker):
+    """
+    The alias of a PostgreSQL database with all tables, whichever the default database is.
+
+    Use it with ``@pytest.mark.django_db(databases=["default", "postgres"])`` and ``.using(postgres)``.
+    """
+    with skip_if_missing():
+        settings = backends.postgres("postgres")
+    with extra_database("postgres", settings, django_db_blocker):
+        yield "postgres"
+
+
+@pytest.fixture(scope="session")
+def mariadb(django_db_setup, django_db_blocker):
+    """
+    The alias of a MariaDB or MySQL database with all tables; see ``postgres``.
+    """
+    with skip_if_missing():
+        settings = backends.mariadb("mariadb")
+    with extra_database("mariadb", settings, django_db_blocker):
+        yield "mariadb"
+
+
+@contextmanager
+def extra_database(alias, settings, blocker):
+    from django.conf import settings as django_settings
+    from django.db import connections
+
+    # Django configures its aliases once; the creation of a test database looks into both places.
+    places = (connections.settings, django_settings.DATABASES)
+    for place in places:
+        place[alias] = settings
+    connections.configure_settings(connections.settings)
+    connection = connections[alias]
+    name = connection.settings_dict["NAME"]
+    try:
+        with blocker.unblock():
+            connection.creation.create_test_db(verbosity=0, autoclobber=True)
+        yield
+        with blocker.unblock():
+            connection.creation.destroy_test_db(name, verbosity=0)
+    finally:
+        connection.close()
+        del connections[alias]
+        for place in places:
+            place.pop(alias, None)
+
+
+@pytest.fixture(scope="session")
+def redis_url():
+    """
+    The URL of a Redis server.
+    """
+    with skip_if_missing():
+        return backends.redis_url()
