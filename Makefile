@@ -53,7 +53,7 @@ biome:
 
 .PHONY: format
 format: .venv/.lint  ## Put everything into the shape that "make lint" asks for
-	$(BIN)/ruff check --fix
+	-$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	-git ls-files --cached --others --exclude-standard -- 'src/*.html' 'example_project/*.html' \
 	    | xargs -r $(BIN)/djade --target-version 5.2

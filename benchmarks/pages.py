@@ -13,8 +13,10 @@ from tests.site.models import Author, Book, Genre, Publisher
 
 ROWS = 2_000
 _PAGE = "<html><body>{}</body></html>"
-_TEMPLATE = """<html><body>{% for book in books %}<p>{{ book.title }} {% if forloop.counter|divisibleby:4 or all %}{{ book.author.name }}
-{% endif %}{% if all %}{% for genre in book.genres.all %}{{ genre.name }}{% endfor %}{% endif %}</p>{% endfor %}</body></html>"""
+_TEMPLATE = """<html><body>{% for book in books %}<p>{{ book.title }}
+{% if forloop.counter|divisibleby:4 or all %}{{ book.author.name }}{% endif %}
+{% if all %}{% for genre in book.genres.all %}{{ genre.name }}{% endfor %}{% endif %}
+</p>{% endfor %}</body></html>"""
 
 
 def always(request):

@@ -48,7 +48,7 @@ class Guarded:
             context = self.make()
             context.__enter__()
             self.context = context
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the host's view must run, whatever we do wrong
             self.panel.failed(self.phase, error)
 
     def __exit__(self, *raised: object) -> None:
@@ -56,7 +56,7 @@ class Guarded:
             return
         try:
             self.context.__exit__(*raised)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - as above
             # A generator-based context manager raises the view's own exception again: that is not ours to report.
             if error is not raised[1]:
                 self.panel.failed(self.phase, error)
@@ -72,9 +72,9 @@ class ViewPanel(Panel):
     """
     A panel that watches the view and its deferred render, and says what should change.
 
-    A subclass gives ``process_view`` and ``process_render`` (context managers), ``report`` (what to store), ``subtitle``
-    and ``template``. It may raise anywhere: the page is served as if the panel were not there, the exception is logged
-    to ``perf_panels`` and the panel shows it.
+    A subclass gives ``process_view`` and ``process_render`` (context managers), ``report`` (what to store),
+    ``subtitle`` and ``template``. It may raise anywhere: the page is served as if the panel were not there, the
+    exception is logged to ``perf_panels`` and the panel shows it.
     """
 
     is_async = True

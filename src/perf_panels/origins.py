@@ -41,8 +41,9 @@ class Site(NamedTuple):
     """
     A place as cheaply as it can be kept: the innermost project line, the innermost template line, and who owns it.
 
-    ``file`` is None when no project code was on the stack. ``in_template`` says that the template was the nearer of the
-    two. ``edit_class`` is the project's class whose framework code ran (a ListView, a ModelAdmin) if nothing else is known.
+    ``file`` is None when no project code was on the stack. ``in_template`` says that the template was the nearer of
+    the two. ``edit_class`` is the project's class whose framework code ran (a ListView, a ModelAdmin), if nothing else
+    is known.
     """
 
     file: str | None

@@ -1,5 +1,5 @@
 """
-What each page of the tour must make its panel say: (panel, rule, relation) on the slow version, nothing on the fixed one.
+What each page of the tour must make its panel say: (panel, rule, relation) on the slow version, none on the fixed one.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from perf_panels import panels
 from tests.example_project.pages import NPLUSONE, PLANTED
 
 BANNER = re.compile(r'<aside class="twin-banner.*?</aside>', re.DOTALL)
-TOOLBAR = re.compile(r'<link[^>]*debug_toolbar.*?(?=</body>)', re.DOTALL)
+TOOLBAR = re.compile(r"<link[^>]*debug_toolbar.*?(?=</body>)", re.DOTALL)
 EXPECTED = [(page, *planted) for page, findings in PLANTED.items() for planted in findings]
 
 

@@ -27,9 +27,9 @@ def fixed_home(request):
     products = (
         Product.objects.filter(featured=True)
         .select_related("category")
-        .prefetch_related(
-            Prefetch("images", queryset=ProductImage.objects.order_by("pk")[:1], to_attr="first_images")
-        )[:FEATURED]
+        .prefetch_related(Prefetch("images", queryset=ProductImage.objects.order_by("pk")[:1], to_attr="first_images"))[
+            :FEATURED
+        ]
     )
     for product in products:
         product.cover = product.first_images[0]

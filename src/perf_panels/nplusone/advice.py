@@ -83,7 +83,7 @@ def prefetch_filtered(
         if text is None:
             return None
         queryset += text
-    if queryset.endswith(".objects") or queryset.endswith("]") and queryset.count(".") == 1:
+    if queryset.endswith(".objects") or (queryset.endswith("]") and queryset.count(".") == 1):
         queryset = queryset.replace(".objects", ".objects.all()", 1)
     attribute = f"{'first' if operation == 'first' else 'last' if operation == 'last' else 'listed'}_{path[-1]}"
     attribute = attribute.removesuffix("_set")
@@ -167,10 +167,10 @@ def _call(method: str, arguments: Any) -> str | None:
     if method in {"filter", "exclude"}:
         if arguments is None:
             return None
-        texts = [(name, literal(value)) for name, value in arguments.items()]
-        if any(text is None for _, text in texts):
+        named = [(name, literal(value)) for name, value in arguments.items()]
+        if any(text is None for _, text in named):
             return None
-        return f".{method}({', '.join(f'{name}={text}' for name, text in texts)})"
+        return f".{method}({', '.join(f'{name}={text}' for name, text in named)})"
     if method == "order_by":
         texts = [literal(value) for value in arguments]
         return None if None in texts else f".order_by({', '.join(map(str, texts))})"

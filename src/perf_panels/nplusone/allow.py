@@ -32,11 +32,7 @@ def unmatched(entries: tuple[str, ...]) -> list[str]:
     if not entries:
         return []
     names = _relations()
-    return [
-        entry
-        for entry in entries
-        if not any(fnmatchcase(name, entry) for name in names) and not _is_path(entry)
-    ]
+    return [entry for entry in entries if not any(fnmatchcase(name, entry) for name in names) and not _is_path(entry)]
 
 
 def _matches(place: str, entry: str) -> bool:

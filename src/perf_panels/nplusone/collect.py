@@ -1,7 +1,7 @@
 """
 Collects what the ORM did: which evaluation each instance came from, and which access asked for each statement.
 
-A ``Recording`` lives for one request (or one ``watch`` block). ``patches`` and ``statements`` call it; ``report`` reads it.
+A ``Recording`` lives for one request or one ``watch`` block: ``patches`` and ``statements`` fill it, ``report`` reads it.
 Nothing here holds a model instance or a queryset: instances point to their ``Peers``, never the other way round.
 """
 
@@ -20,13 +20,13 @@ from django.db.models import query_utils
 from perf_panels import origins, statements
 from perf_panels.conf import get_config
 from perf_panels.nplusone.marks import MARKS, READS
-from perf_panels.statements import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
     from perf_panels.origins import Site
+    from perf_panels.statements import Statement
 
 logger = logging.getLogger("perf_panels")
 
@@ -131,8 +131,9 @@ class Claim:
     """
     One statement, who asked for it and how: what ``report`` groups into findings.
 
-    ``kind`` is ``to-one``, ``deferred``, ``to-many``, ``prefetch``, ``read``, ``save``, ``update``, ``batch``, ``cascade``
-    or ``sql``. ``operation`` is the queryset method that executed. ``access_ms`` is the whole access, ORM included.
+    ``kind`` is ``to-one``, ``deferred``, ``to-many``, ``prefetch``, ``read``, ``save``, ``update``, ``batch``,
+    ``cascade`` or ``sql``. ``operation`` is the queryset method that executed. ``access_ms`` is the whole access, ORM
+    included.
     """
 
     statement: Statement
@@ -209,7 +210,7 @@ class Recording:
             return
         try:
             self.local.claim = self._claim(statement, frame)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the host's query must run, whatever we do wrong
             self.fail(error)
 
     def after(self, statement: Statement) -> None:
@@ -287,10 +288,10 @@ def recording_into(recording: Recording) -> Iterator[None]:
             outer.absorb(recording, since)
 
 
-def _prefetch_claim(
-    statement: Statement, site: Site, peers: Peers, marked: list[tuple[str, FrameType]]
-) -> Claim:
-    claim = Claim(statement, site, "prefetch", "prefetch", peers.parent and peers.parent.model, peers.accessor, peers)
+def _prefetch_claim(statement: Statement, site: Site, peers: Peers, marked: list[tuple[str, FrameType]]) -> Claim:
+    claim = Claim(
+        statement, site, "prefetch", "prefetch", peers.parent.model if peers.parent else None, peers.accessor, peers
+    )
     names = [mark for mark, _ in marked]
     direct = "prefetch_related_objects" in names and "_prefetch_related_objects" not in names
     if direct:

@@ -47,7 +47,7 @@ def unused(loads: list[Unused], requests: int) -> list[Found]:
 
 
 def _relation(child: Peers) -> str:
-    assert child.parent is not None  # noqa: S101 - an eager load always has a parent
+    assert child.parent is not None
     return f"{child.parent.model._meta.label}.{child.accessor}"  # type: ignore[attr-defined]
 
 
@@ -89,7 +89,10 @@ def _unused(load: Unused) -> Finding:
         rule="unused-eager-load",
         severity="info",
         title=f"{_relation(child)} is loaded and never used",
-        detail=f'{method}("{path}") brought {child.rows:,} rows; unused in {load.unused} of {load.requests} requests to this view.',
+        detail=(
+            f'{method}("{path}") brought {child.rows:,} rows; '
+            f"unused in {load.unused} of {load.requests} requests to this view."
+        ),
         evidence={"queries": int(child.eager == "prefetch"), "rows": child.rows, "requests": load.requests},
         advice=f'Remove "{path}" from {method}(), unless a branch that these requests did not take needs it.',
         origin=to_origin(child.root.evaluated),

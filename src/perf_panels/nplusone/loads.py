@@ -39,7 +39,7 @@ class Load:
     @property
     def peers(self) -> Peers:
         peers = self.claims[0].peers
-        assert peers is not None  # noqa: S101 - loads without peers are never grouped
+        assert peers is not None
         return peers
 
     @property
@@ -68,7 +68,9 @@ def find(recording: Recording) -> tuple[list[Found], set[int]]:
     loads = [load for load in _grouped(recording.claims) if _is_problem(load)]
     loads = _longest_paths(loads)
     explained = {id(claim) for load in loads for claim in (*load.claims, *load.covers)}
-    return [Found(_finding(load, recording), _owner(load), str(load.claims[0].statement.sql)) for load in loads], explained
+    return [
+        Found(_finding(load, recording), _owner(load), str(load.claims[0].statement.sql)) for load in loads
+    ], explained
 
 
 def _grouped(claims: list[Claim]) -> list[Load]:
@@ -96,7 +98,7 @@ def _rule(claim: Claim) -> str:
 
 
 def _is_problem(load: Load) -> bool:
-    return load.followed >= get_config().NPLUSONE_THRESHOLD or load.followed == load.rows == 2  # noqa: PLR2004
+    return load.followed >= get_config().NPLUSONE_THRESHOLD or load.followed == load.rows == 2
 
 
 def _longest_paths(loads: list[Load]) -> list[Load]:
@@ -223,8 +225,9 @@ def _count_advice(load: Load) -> tuple[str, str | None]:
         found = advice.annotate(load.root.model, load.path, claim.operation, claim.detail, claim.operations)
     if found is None:
         code = advice.load_together(load.root.model, load.path)
-        return f"Prefetch the related set and ask the list: len(), any() or `in` on .all() runs no {claim.operation}().", (
-            f".{code}" if code else None
+        return (
+            f"Prefetch the related set and ask the list: len(), any() or `in` on .all() runs no {claim.operation}().",
+            (f".{code}" if code else None),
         )
     code, name = found
     return _placed(load, code, f"Let the database answer for all rows at once, and read row.{name}.")
@@ -258,7 +261,10 @@ def _placed(load: Load, code: str, what: str) -> tuple[str, str]:
         return what, f".{code}"
     if hasattr(cls, "list_select_related"):
         if code.startswith("select_related("):
-            return f"{what} In a ModelAdmin that is list_select_related.", f'list_select_related = ["{"__".join(load.path)}"]'
+            return (
+                f"{what} In a ModelAdmin that is list_select_related.",
+                f'list_select_related = ["{"__".join(load.path)}"]',
+            )
         body = f"def get_queryset(self, request):\n    return super().get_queryset(request).{code}"
         return f"{what} In a ModelAdmin, in get_queryset().", body
     if hasattr(cls, "get_queryset"):

@@ -11,15 +11,26 @@ from django.forms import models as form_models
 READS = {
     name: name
     for name in (
-        "count exists aggregate contains get first last earliest latest in_bulk iterator explain".split()
+        [
+            "count",
+            "exists",
+            "aggregate",
+            "contains",
+            "get",
+            "first",
+            "last",
+            "earliest",
+            "latest",
+            "in_bulk",
+            "iterator",
+            "explain",
+        ]
     )
 }
 """Queryset methods a developer calls by name; the outermost of them names the access."""
 
 MARKS: dict[str, dict[str, str]] = {
-    query.__file__: dict.fromkeys(
-        ["_fetch_all", "_iterator", "_earliest", *READS], "read"
-    )
+    query.__file__: dict.fromkeys(["_fetch_all", "_iterator", "_earliest", *READS], "read")
     | dict.fromkeys(["bulk_create", "_batched_insert", "bulk_update"], "batch")
     | {
         "update": "update",

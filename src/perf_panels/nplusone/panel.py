@@ -41,7 +41,7 @@ class NPlusOnePanel(ViewPanel):
 
     title = gettext_lazy("N+1 queries")
     nav_title = gettext_lazy("N+1")
-    nav_icon: str = "perf_panels/img/nplusone.svg"
+    nav_icon = "perf_panels/img/nplusone.svg"  # type: ignore[assignment] # the toolbar annotates its default, None
     template = "perf_panels/nplusone/panel.html"
     trim_keys = ("folded", "cards")
 

@@ -1,9 +1,9 @@
 """
 The ORM hooks of the N+1 panel. Each is one function around Django's own, and calls it at once when nobody is watching.
 
-Installed once, by the panel's ``ready()`` or the first ``watch()``. No hook reads ``queryset.query`` of a prefetched set
-(that would undo Django's deferred filters: 8 calls of ``build_filter`` become 2,008 on a page of 2,000 rows), compares
-models, or puts a closure on an instance.
+Installed once, by the panel's ``ready()`` or the first ``watch()``. No hook reads ``queryset.query`` of a prefetched
+set (that would undo Django's deferred filters: 8 calls of ``build_filter`` become 2,008 on a page of 2,000 rows),
+compares models, or puts a closure on an instance.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _followed(recording: Recording, peers: Peers, stamp: Stamp | None, rows: Ite
     count = 1
     try:
         yield instance
-        for instance in rows:  # noqa: PLR1704 - one name for each row, the first included
+        for instance in rows:
             instance._state._perf_panels = peers
             count += 1
             yield instance

@@ -1,7 +1,7 @@
 """
 The pytest fixture and marker: a test fails with the same sentences the panel shows.
 
-``@pytest.mark.nplusone`` watches the whole test; the ``nplusone`` fixture is the list, to be looked at by the test itself.
+``@pytest.mark.nplusone`` watches the whole test; the ``nplusone`` fixture watches a part of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
+    from perf_panels.findings import Finding
     from perf_panels.nplusone.watch import watch as Watch  # noqa: N812 - only named here as a type
 
 
@@ -35,7 +37,9 @@ def nplusone() -> type[Watch]:
     from perf_panels.nplusone.watch import watch
 
     class Failing(watch):
-        def __exit__(self, kind, error, traceback):  # type: ignore[no-untyped-def]
+        def __exit__(
+            self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        ) -> None:
             super().__exit__(kind, error, traceback)
             if error is None:
                 _fail_on(self._findings)
@@ -55,7 +59,7 @@ def _nplusone_marker(request: pytest.FixtureRequest) -> Iterator[None]:
     _fail_on(findings)
 
 
-def _fail_on(findings: list) -> None:  # type: ignore[type-arg]
+def _fail_on(findings: list[Finding]) -> None:
     problems = [str(finding) for finding in findings if finding.severity != "info"]
     if problems:
         pytest.fail("\n\n".join(problems), pytrace=False)

@@ -17,13 +17,16 @@ from perf_panels.origins import to_origin
 if TYPE_CHECKING:
     from perf_panels.nplusone.collect import Claim
 
-_HOUSEKEEPING = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK|BEGIN|START|COMMIT|SET|PRAGMA|SHOW|DECLARE|FETCH|CLOSE)\b", re.I)
+_HOUSEKEEPING = re.compile(
+    r"\s*(SAVEPOINT|RELEASE|ROLLBACK|BEGIN|START|COMMIT|SET|PRAGMA|SHOW|DECLARE|FETCH|CLOSE)\b", re.IGNORECASE
+)
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b")
-_READ = re.compile(r"[\s(]*(SELECT|WITH|VALUES|TABLE)\b", re.I)
+_READ = re.compile(r"[\s(]*(SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE)
 _SET_COLUMNS = re.compile(r"[\"`]([^\"`]+)[\"`] = ")
 _ONE = frozenset({"get", "first", "last", "earliest", "latest"})
 _MANY_FIELDS = 8
 _DUPLICATE_WARNING_MS = 10.0
+
 
 def find(claims: list[Claim], explained: set[int]) -> list[Found]:
     """
@@ -38,8 +41,8 @@ def _is_housekeeping(claim: Claim) -> bool:
 
 
 def _sql(claim: Claim) -> str:
-    sql = claim.statement.sql
-    return sql if isinstance(sql, str) else str(sql)
+    # Not always a string: psycopg has a Composed.
+    return str(claim.statement.sql)
 
 
 def _shape(claim: Claim) -> str:
@@ -107,12 +110,13 @@ def _write_loop(group: list[Claim], saves: int) -> Found:
     claim = group[0]
     name = claim.model.__name__ if claim.model else "Model"
     insert = any(_sql(each).upper().startswith("INSERT") for each in group)
-    if insert:
+    code: str | None = None
+    if insert and claim.model is not None and claim.model._meta.parents:  # type: ignore[attr-defined]
+        advice = "bulk_create() cannot write a model with a parent table: write fewer objects here."
+    elif insert:
         advice, code = "Collect the objects and write them at once.", f"{name}.objects.bulk_create(objects)"
-        if claim.model is not None and claim.model._meta.parents:  # type: ignore[attr-defined]
-            advice, code = "bulk_create() cannot write a model with a parent table: write fewer objects here.", None
     elif claim.kind == "update":
-        advice, code = "Update all rows in one statement: filter(pk__in=...).update(...), or bulk_update().", None
+        advice = "Update all rows in one statement: filter(pk__in=...).update(...), or bulk_update()."
     else:
         advice, code = "Change the objects first and write them at once.", _bulk_update(claim, name)
     return _finding(
@@ -166,10 +170,8 @@ def _loops_and_duplicates(claims: list[Claim]) -> list[Found]:
             looped |= {id(claim) for claim in group}
             found.append(_loop(group))
     left = [claim for claim in reads if id(claim) not in looped]
-    for group in _groups(left, lambda claim: (claim.statement.alias, _sql(claim), _values(claim))):
-        if len(group) > 1:
-            found.append(_duplicate(group))
-    return found
+    same = _groups(left, lambda claim: (claim.statement.alias, _sql(claim), _values(claim)))
+    return found + [_duplicate(group) for group in same if len(group) > 1]
 
 
 def _loop(group: list[Claim]) -> Found:
@@ -199,7 +201,7 @@ def _loop(group: list[Claim]) -> Found:
 
 
 def _get_many(claim: Claim) -> str | None:
-    assert claim.model is not None  # noqa: S101 - asked for by _loop
+    assert claim.model is not None
     name = claim.model.__name__
     meta = claim.model._meta  # type: ignore[attr-defined]
     if claim.operation != "get" or not claim.detail:
@@ -220,8 +222,9 @@ def _duplicate(group: list[Claim]) -> Found:
     claim = group[0]
     label = _label(claim)
     places = len({each.site.key for each in group})
+    counted = "one place" if places == 1 else f"{places} places"
     saving = sum(each.access_ms for each in group[1:])
-    worth = len(group) > 2 or saving >= _DUPLICATE_WARNING_MS  # noqa: PLR2004
+    worth = len(group) > 2 or saving >= _DUPLICATE_WARNING_MS
     choices = any(each.choices for each in group)
     advice = "Keep the first result and pass it on."
     if choices:
@@ -231,7 +234,7 @@ def _duplicate(group: list[Claim]) -> Found:
         "duplicate-query",
         group,
         f"{len(group)} identical queries{what}",
-        f"The same statement with the same values runs {len(group)} times, from {places} {'place' if places == 1 else 'places'}.",
+        f"The same statement with the same values runs {len(group)} times, from {counted}.",
         severity=None if worth else "info",
         advice=advice,
         code='form.fields["name"].choices = choices' if choices else None,

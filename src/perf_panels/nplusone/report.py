@@ -27,7 +27,7 @@ class Report:
     """
     The findings of the project's own code, those of packages it uses (``folded``), and what was watched.
 
-    ``excess`` counts the queries that the findings say should not exist; ``allowed`` the findings the allowlist left out.
+    ``excess`` counts the queries that the findings say should not exist, ``allowed`` the findings on the allowlist.
     """
 
     own: list[Found] = field(default_factory=list)

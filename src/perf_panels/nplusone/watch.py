@@ -26,8 +26,8 @@ class watch(AbstractContextManager["list[Finding]"]):  # noqa: N801 - used as a 
             render_the_report()
         assert not findings
 
-    The list is filled with ``Finding`` objects, worst first, when the block ends; ``async with`` does the same. An eager
-    load that the block did not use is among them as ``info``. Raises nothing of its own.
+    The list is filled with ``Finding`` objects, worst first, when the block ends; ``async with`` does the same. An
+    eager load that the block did not use is among them as ``info``. Raises nothing of its own.
     """
 
     def __enter__(self) -> list[Finding]:

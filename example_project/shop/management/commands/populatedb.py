@@ -140,7 +140,9 @@ class Command(BaseCommand):
     def make_images(self):
         for product in self.products:
             for position in range(3):
-                yield models.ProductImage(product=product, position=position, alt=f"{product.name}, view {position + 1}")
+                yield models.ProductImage(
+                    product=product, position=position, alt=f"{product.name}, view {position + 1}"
+                )
 
     def make_variants(self):
         for product in self.products:
@@ -172,12 +174,16 @@ class Command(BaseCommand):
     def make_users(self, count):
         for number in range(count):
             name = f"customer{number:04d}"
-            yield get_user_model()(username=name, email=f"{name}@example.com", first_name="Żaneta", last_name=f"№ {number}")
+            yield get_user_model()(
+                username=name, email=f"{name}@example.com", first_name="Żaneta", last_name=f"№ {number}"
+            )
 
     def make_addresses(self):
         for number, user in enumerate(self.users):
             city = CITIES[number % len(CITIES)]
-            yield models.Address(user=user, street=f"Market {number}", city=city, postcode=f"{number:05d}", country="PL")
+            yield models.Address(
+                user=user, street=f"Market {number}", city=city, postcode=f"{number:05d}", country="PL"
+            )
 
     def make_cart(self, cart):
         for number in range(25):
