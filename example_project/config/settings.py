@@ -7,6 +7,7 @@ For exploring on your own machine only: DEBUG is on and the secret key is in the
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from debug_toolbar.settings import PANELS_DEFAULTS
@@ -68,7 +69,7 @@ if os.environ.get("DATABASE_URL"):
     import dj_database_url
 
     DATABASES["default"] = dj_database_url.config()
-    if DATABASES["default"]["ENGINE"].endswith("mysql"):
+    if DATABASES["default"]["ENGINE"].endswith("mysql") and find_spec("MySQLdb") is None:
         import pymysql
 
         # Django asks for mysqlclient's version; PyMySQL speaks the same protocol.

@@ -1,7 +1,7 @@
 """
 Collects what the ORM did: which evaluation each instance came from, and which access asked for each statement.
 
-A ``Recording`` lives for one request or one ``watch`` block: ``patches`` and ``statements`` fill it, ``report`` reads it.
+A ``Recording`` lives for one request or ``watch`` block: ``patches`` and ``statements`` fill it, ``report`` reads it.
 Nothing here holds a model instance or a queryset: instances point to their ``Peers``, never the other way round.
 """
 

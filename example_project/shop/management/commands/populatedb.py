@@ -9,8 +9,10 @@ import random
 import sys
 import time
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
+from django.core.management.color import no_style
 from django.db import connection, transaction
 from django.utils.text import slugify
 
@@ -19,13 +21,18 @@ from shop import models
 BATCH = 2_000
 EPOCH = datetime.datetime(2026, 1, 1, 9, tzinfo=datetime.timezone.utc)
 MATERIALS = ["Oak", "Linen", "Copper", "Marble", "Walnut", "Wool", "Ceramic", "Bamboo", "Velvet", "Steel"]
-THINGS = ["Lamp", "Chair", "Table", "Rug", "Vase", "Mug", "Shelf", "Clock", "Mirror", "Cushion", "Bench", "Tray"]
 TREE = {
-    "Living": ["Lighting", "Seating", "Textiles", "Decoration"],
-    "Dining": ["Tables", "Tableware", "Kitchen"],
-    "Working": ["Desks", "Storage", "Clocks"],
-    "Outdoor": ["Garden", "Balcony"],
+    "Living": {
+        "Lighting": ["Lamp", "Lantern"],
+        "Seating": ["Chair", "Stool"],
+        "Textiles": ["Cushion", "Rug"],
+        "Decoration": ["Vase", "Mirror"],
+    },
+    "Dining": {"Tables": ["Table"], "Tableware": ["Mug", "Bowl"], "Kitchen": ["Tray", "Jug"]},
+    "Working": {"Desks": ["Desk"], "Storage": ["Shelf", "Box"], "Clocks": ["Clock"]},
+    "Outdoor": {"Garden": ["Bench", "Planter"], "Balcony": ["Stool", "Lantern"]},
 }
+THINGS = {category: things for children in TREE.values() for category, things in children.items()}
 ATTRIBUTES = {
     "Colour": ["Sand", "Moss", "Ink", "Clay", "Snow"],
     "Size": ["Small", "Medium", "Large"],
@@ -52,7 +59,9 @@ class Command(BaseCommand):
         with transaction.atomic():
             self.clear()
             self.make(max(scale, 0.01))
+            self.reset_sequences()
         with connection.cursor() as cursor:
+            # MySQL and MariaDB keep their statistics up to date themselves.
             if connection.vendor in {"sqlite", "postgresql"}:
                 cursor.execute("ANALYZE")
         self.say(verbosity, f"Filled the shop in {time.perf_counter() - began:.1f} s.")
@@ -72,27 +81,42 @@ class Command(BaseCommand):
         models.Category.objects.all().delete()
         get_user_model().objects.filter(username__startswith="customer").delete()
 
+    def reset_sequences(self):
+        # PostgreSQL's sequences know nothing of primary keys that were given.
+        tables = list(apps.get_app_config("shop").get_models(include_auto_created=True))
+        with connection.cursor() as cursor:
+            for statement in connection.ops.sequence_reset_sql(no_style(), tables):
+                cursor.execute(statement)
+
     def make(self, scale):
-        self.categories = list(self.make_categories())
-        self.values = list(self.make_attributes())
+        self.bulk(models.Category, self.make_categories())
+        self.categories = list(models.Category.objects.exclude(parent=None).order_by("pk"))
+        self.attributes = self.bulk(models.Attribute, (models.Attribute(name=name) for name in ATTRIBUTES))
+        self.values = self.bulk(models.AttributeValue, self.make_values())
         self.products = self.bulk(models.Product, self.make_products(int(1_000 * scale) or 12))
-        self.bulk(models.Product.attribute_values.through, self.make_values())
+        self.bulk(models.Product.attribute_values.through, self.make_product_values())
         self.bulk(models.ProductImage, self.make_images())
         self.variants = self.bulk(models.Variant, self.make_variants())
         self.bulk(models.Stock, self.make_stock())
         self.bulk(models.SearchTerm, self.make_terms())
         self.bulk(models.PriceListEntry, self.make_price_list())
         self.vouchers = self.bulk(models.Voucher, self.make_vouchers())
-        self.users = self.bulk(get_user_model(), self.make_users(int(200 * scale) or 5))
+        self.users = self.make_users(int(200 * scale) or 5)
         self.addresses = self.bulk(models.Address, self.make_addresses())
-        cart = models.Cart.objects.create(user=self.users[0], created=EPOCH)
-        self.bulk(models.CartLine, self.make_cart(cart))
+        carts = self.bulk(models.Cart, [models.Cart(user=self.users[0], created=EPOCH)])
+        self.bulk(models.CartLine, self.make_cart_lines(carts[0]))
         self.orders = self.bulk(models.Order, self.make_orders(int(5_000 * scale) or 100))
         self.bulk(models.OrderArchive, self.make_archive())
         self.bulk(models.OrderLine, self.make_lines())
 
     def bulk(self, model, objects):
         objects = list(objects)
+        # Given, not generated: a second run makes the same rows, and MySQL returns none from an INSERT.
+        for number, each in enumerate(objects, start=1):
+            each.pk = number
+        return self.insert(model, objects)
+
+    def insert(self, model, objects):
         name = str(model._meta.verbose_name_plural)
         for done in range(0, len(objects), BATCH):
             model.objects.bulk_create(objects[done : done + BATCH])
@@ -107,31 +131,34 @@ class Command(BaseCommand):
             self.stdout.flush()
 
     def make_categories(self):
-        for name, children in TREE.items():
-            parent = models.Category.objects.create(name=name, slug=slugify(name))
+        for name in TREE:
+            yield models.Category(name=name, slug=slugify(name))
+        for number, children in enumerate(TREE.values(), start=1):
             for child in children:
-                yield models.Category.objects.create(name=child, slug=slugify(child), parent=parent)
+                yield models.Category(name=child, slug=slugify(child), parent_id=number)
 
-    def make_attributes(self):
-        for name, values in ATTRIBUTES.items():
-            attribute = models.Attribute.objects.create(name=name)
-            for value in values:
-                yield models.AttributeValue.objects.create(attribute=attribute, name=value)
+    def make_values(self):
+        for attribute in self.attributes:
+            for value in ATTRIBUTES[attribute.name]:
+                yield models.AttributeValue(attribute=attribute, name=value)
 
     def make_products(self, count):
         for number in range(count):
-            name = f"{MATERIALS[number % 10]} {THINGS[number // 10 % 12]} No. {number + 1}"
+            turn, place = divmod(number, len(self.categories))
+            category = self.categories[place]
+            things = THINGS[category.name]
+            name = f"{MATERIALS[(3 * turn + place) % 10]} {things[turn % len(things)]} No. {number + 1}"
             yield models.Product(
                 name=name,
                 slug=slugify(name),
                 description=f"{name}, made by hand in small series. " * 8,
-                category=self.categories[number % len(self.categories)],
+                category=category,
                 price_cents=self.random.randrange(900, 90_000, 50),
                 featured=number % 20 == 0 or number < 24,
                 created=EPOCH + datetime.timedelta(hours=number),
             )
 
-    def make_values(self):
+    def make_product_values(self):
         through = models.Product.attribute_values.through
         for product in self.products:
             for value in sorted(self.random.sample(range(len(self.values)), 4)):
@@ -172,11 +199,11 @@ class Command(BaseCommand):
             yield models.Voucher(code=code, percent=5 * (number + 1), terms=f"Terms of {code}. " * 40)
 
     def make_users(self, count):
-        for number in range(count):
-            name = f"customer{number:04d}"
-            yield get_user_model()(
-                username=name, email=f"{name}@example.com", first_name="Żaneta", last_name=f"№ {number}"
-            )
+        # Their primary keys are not given: yours may be among them.
+        user = get_user_model()
+        names = [f"customer{number:04d}" for number in range(count)]
+        self.insert(user, [user(username=name, email=f"{name}@example.com", first_name="Żaneta") for name in names])
+        return list(user.objects.filter(username__in=names).order_by("username"))
 
     def make_addresses(self):
         for number, user in enumerate(self.users):
@@ -185,7 +212,7 @@ class Command(BaseCommand):
                 user=user, street=f"Market {number}", city=city, postcode=f"{number:05d}", country="PL"
             )
 
-    def make_cart(self, cart):
+    def make_cart_lines(self, cart):
         for number in range(25):
             variant = self.variants[number * 7 % len(self.variants)]
             yield models.CartLine(cart=cart, variant=variant, quantity=number % 3 + 1)
