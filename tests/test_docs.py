@@ -8,8 +8,6 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-import pytest
-
 from perf_panels.conf import Config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,10 +38,3 @@ def test_the_panel_page_lists_every_rule():
     assert len(documented) == 11
     for rule in documented:
         assert any(f'"{rule}"' in module for module in modules), rule
-
-
-@pytest.mark.parametrize("number", range(3))
-def test_the_readme_shows_findings_the_engine_words_that_way(number):
-    findings = re.findall(r"^> \*\*(.+?)\*\*", (ROOT / "README.md").read_text(), re.MULTILINE)
-
-    assert re.fullmatch(r"\d+ (queries for [\w.]+|[A-Z]\w+ objects repeated over [\d,]+ rows)", findings[number])

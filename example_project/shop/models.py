@@ -56,7 +56,7 @@ class Product(models.Model):
         return f"{self.name} ({self.category.name})"
 
     def get_absolute_url(self):
-        return f"{reverse('shop:fixed-home')}#{self.slug}"
+        return reverse("shop:product", args=[self.slug])
 
     def cover(self):
         # Planted: without an order of its own, .first() sorts by primary key: a new query, prefetched or not.

@@ -22,6 +22,7 @@ TWINS = {
 
 urlpatterns = [
     path("", storefront.tour, name="tour"),
+    path("products/<slug:slug>/", storefront.product, name="product"),
     path("dashboard/", dashboard.dashboard, name="dashboard"),
     path("async/stock/", dashboard.stock, name="stock"),
     path("api/products.json", feeds.products_json, name="products-json"),

@@ -156,7 +156,7 @@ class ViewPanel(Panel):
         stats |= self._guard("report", lambda: self._plain(self.report(request, response))) or {}
         if self._error:
             stats["error"] = self._error
-        self._guard("store", lambda: super(ViewPanel, self).record_stats(self._capped(stats)))  # type: ignore[no-untyped-call]
+        self._guard("store", lambda: self.record_stats(self._capped(stats)))  # type: ignore[no-untyped-call]
 
     @property
     def nav_subtitle(self) -> str:

@@ -5,6 +5,7 @@ The tour keeps its promises: the twins look the same, the slow one has its findi
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from shop.tour import STOPS
@@ -15,6 +16,14 @@ from tests.example_project.pages import NPLUSONE, PLANTED
 
 BANNER = re.compile(r'<aside class="twin-banner.*?</aside>', re.DOTALL)
 TOOLBAR = re.compile(r"<link[^>]*debug_toolbar.*?(?=</body>)", re.DOTALL)
+OTHER_PAGES = [
+    "/",
+    "/products/oak-lamp-no-1/",
+    "/dashboard/",
+    "/async/stock/",
+    "/api/products.json",
+    "/export.csv",
+]
 EXPECTED = [(page, *planted) for page, findings in PLANTED.items() for planted in findings]
 
 
@@ -74,10 +83,23 @@ def test_a_page_planted_for_other_panels_has_no_n_plus_one(page, visit):
     assert problems(stats, NPLUSONE) == []
 
 
-@pytest.mark.parametrize("url", ["/", "/dashboard/", "/async/stock/", "/api/products.json", "/export.csv"])
+@pytest.mark.parametrize("url", OTHER_PAGES)
 def test_the_other_pages_are_served_without_findings(url, visit):
     response, stats = visit(url)
     assert b"".join(response) if response.streaming else response.content
 
     assert stats[NPLUSONE]["error"] is None
     assert problems(stats, NPLUSONE) == []
+
+
+def test_the_readme_quotes_findings_of_these_pages(visit):
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    quoted = re.findall(r"^> \*\*(.+?)\*\*", readme, re.MULTILINE)
+    printed = {}
+    for page in ("cart", "home", "order-lines"):
+        printed |= {finding["title"]: finding for finding in visit(f"/slow/{page}/")[1][NPLUSONE]["findings"]}
+
+    assert len(quoted) == 3
+    for title in quoted:
+        assert f"`{printed[title]['code']}`" in readme
+        assert f"{printed[title]['fix_at']['line']} in {printed[title]['fix_at']['function']}" in readme

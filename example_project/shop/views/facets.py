@@ -4,12 +4,24 @@ The facets page: class-based, so that the slow line hides behind the mixin.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from itertools import permutations
+from typing import NamedTuple
 
 from django.views.generic import TemplateView
 
 from shop.models import AttributeValue, Product
 from shop.views.twins import banner
+
+
+class Facet(NamedTuple):
+    """
+    A value, how many products have it, and the other value that most of these have too.
+    """
+
+    value: AttributeValue
+    products: int
+    companion: AttributeValue | None
 
 
 class FacetsBase(TemplateView):
@@ -19,32 +31,48 @@ class FacetsBase(TemplateView):
     def get_context_data(self, **kwargs):
         return super().get_context_data(**kwargs) | banner("facets", slow=self.slow)
 
+    def values(self):
+        return list(AttributeValue.objects.select_related("attribute").order_by("pk"))
+
     def pairs(self):
         through = Product.attribute_values.through
-        return list(through.objects.values_list("product_id", "attributevalue_id"))
+        return list(through.objects.order_by("pk").values_list("product_id", "attributevalue_id"))
 
 
 class SlowFacetsMixin:
     def get_context_data(self, **kwargs):
         context = super().get_context_data(**kwargs)
-        pairs = self.pairs()
+        values, pairs = self.values(), self.pairs()
         facets = []
-        for value in AttributeValue.objects.select_related("attribute").order_by("pk"):
-            count = 0
-            # Planted: every value looks at every pair.
-            for pair in pairs:
-                if pair[1] == value.pk:
-                    count += 1
-            facets.append((value, count))
+        for value in values:
+            products = [product for product, owned in pairs if owned == value.pk]
+            together = Counter()
+            for product, owned in pairs:
+                # Planted: "in" walks the list of products, for every pair, for every value.
+                if owned != value.pk and product in products:
+                    together[owned] += 1
+            facets.append(Facet(value, len(products), companion(value, values, together)))
         return context | {"facets": facets}
 
 
 class FixedFacetsMixin:
     def get_context_data(self, **kwargs):
         context = super().get_context_data(**kwargs)
-        counts = Counter(value for _, value in self.pairs())
-        values = AttributeValue.objects.select_related("attribute").order_by("pk")
-        return context | {"facets": [(value, counts[value.pk]) for value in values]}
+        values, owned_by = self.values(), defaultdict(list)
+        for product, owned in self.pairs():
+            owned_by[product].append(owned)
+        counts = Counter(value for owned in owned_by.values() for value in owned)
+        together = defaultdict(Counter)
+        for owned in owned_by.values():
+            for value, other in permutations(owned, 2):
+                together[value][other] += 1
+        facets = [Facet(value, counts[value.pk], companion(value, values, together[value.pk])) for value in values]
+        return context | {"facets": facets}
+
+
+def companion(value, values, together):
+    others = (other for other in values if other.pk != value.pk)
+    return max(others, key=lambda other: together[other.pk], default=None)
 
 
 class SlowFacetsView(SlowFacetsMixin, FacetsBase):

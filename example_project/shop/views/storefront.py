@@ -5,7 +5,7 @@ What a visitor sees: home, a category, the cart, the catalogue, the search.
 from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, Prefetch
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 
 from shop.models import Cart, CartLine, Category, Product, ProductImage
 from shop.tour import STOPS
@@ -63,13 +63,13 @@ def first_cart():
 
 
 def slow_catalogue(request):
-    wanted = request.GET.getlist("value") or ["Sand", "Moss", "Nordic"]
+    wanted = request.GET.getlist("value") or ["Sand", "Moss", "Small", "Medium", "Nordic", "Loft"]
     products = Product.objects.filter(attribute_values__name__in=wanted).distinct().order_by("name")[:60]
     return page(request, "catalogue", {"products": products, "wanted": wanted}, slow=True)
 
 
 def fixed_catalogue(request):
-    wanted = request.GET.getlist("value") or ["Sand", "Moss", "Nordic"]
+    wanted = request.GET.getlist("value") or ["Sand", "Moss", "Small", "Medium", "Nordic", "Loft"]
     through = Product.attribute_values.through
     has_value = Exists(through.objects.filter(product=OuterRef("pk"), attributevalue__name__in=wanted))
     products = Product.objects.filter(has_value).order_by("name")[:60]
@@ -84,5 +84,12 @@ def slow_search(request):
 
 def fixed_search(request):
     word = request.GET.get("q", "lamp")
-    products = Product.objects.filter(terms__word=word.lower()).order_by("pk")[:60]
-    return page(request, "search", {"products": products, "word": word}, slow=False)
+    products = Product.objects.order_by("pk")
+    for each in word.lower().split():
+        products = products.filter(terms__word=each)
+    return page(request, "search", {"products": products[:60], "word": word}, slow=False)
+
+
+def product(request, slug):
+    products = Product.objects.select_related("category").prefetch_related("variants__stock", "attribute_values__attribute")
+    return render(request, "shop/product.html", {"product": get_object_or_404(products, slug=slug)})

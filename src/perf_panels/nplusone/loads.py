@@ -201,7 +201,8 @@ def _advice(load: Load, recording: Recording, few: bool) -> tuple[str, str | Non
     what = f"Add {code} to the queryset."
     if few:
         what += " Many rows share few objects: a prefetch builds each object once, select_related once per row."
-    if load.claims[0].kind == "to-one" and django.VERSION >= _FETCH_PEERS_SINCE:
+    along = advice.hops(model, path) or []
+    if all(hop.to_one for hop in along) and django.VERSION >= _FETCH_PEERS_SINCE:
         what += " On this Django, .fetch_mode(FETCH_PEERS) on the queryset is an alternative."
     return _placed(load, code, what)
 

@@ -56,9 +56,11 @@ class Command(BaseCommand):
         self.verbosity = verbosity
         self.random = random.Random(2026)
         began = time.perf_counter()
+        scale = max(scale, 0.01)
+        self.usernames = [f"customer{number:04d}" for number in range(int(200 * scale) or 5)]
         with transaction.atomic():
-            self.clear()
-            self.make(max(scale, 0.01))
+            self.clear(keep=self.usernames)
+            self.make(scale)
             self.reset_sequences()
         with connection.cursor() as cursor:
             # MySQL and MariaDB keep their statistics up to date themselves.
@@ -70,7 +72,7 @@ class Command(BaseCommand):
         if verbosity:
             self.stdout.write(text)
 
-    def clear(self):
+    def clear(self, keep=()):
         for model in (
             models.SearchTerm, models.PriceListEntry, models.OrderLine, models.OrderArchive, models.Order,
             models.CartLine, models.Cart, models.Address, models.Voucher, models.Stock, models.Variant,
@@ -79,7 +81,7 @@ class Command(BaseCommand):
         ):  # fmt: skip
             model.objects.all()._raw_delete(using="default")
         models.Category.objects.all().delete()
-        get_user_model().objects.filter(username__startswith="customer").delete()
+        get_user_model().objects.filter(username__startswith="customer").exclude(username__in=keep).delete()
 
     def reset_sequences(self):
         # PostgreSQL's sequences know nothing of primary keys that were given.
@@ -101,7 +103,7 @@ class Command(BaseCommand):
         self.bulk(models.SearchTerm, self.make_terms())
         self.bulk(models.PriceListEntry, self.make_price_list())
         self.vouchers = self.bulk(models.Voucher, self.make_vouchers())
-        self.users = self.make_users(int(200 * scale) or 5)
+        self.users = self.make_users()
         self.addresses = self.bulk(models.Address, self.make_addresses())
         carts = self.bulk(models.Cart, [models.Cart(user=self.users[0], created=EPOCH)])
         self.bulk(models.CartLine, self.make_cart_lines(carts[0]))
@@ -116,10 +118,10 @@ class Command(BaseCommand):
             each.pk = number
         return self.insert(model, objects)
 
-    def insert(self, model, objects):
+    def insert(self, model, objects, **options):
         name = str(model._meta.verbose_name_plural)
         for done in range(0, len(objects), BATCH):
-            model.objects.bulk_create(objects[done : done + BATCH])
+            model.objects.bulk_create(objects[done : done + BATCH], **options)
             self.progress(name, min(done + BATCH, len(objects)), len(objects))
         return objects
 
@@ -198,12 +200,12 @@ class Command(BaseCommand):
         for number, code in enumerate(VOUCHERS):
             yield models.Voucher(code=code, percent=5 * (number + 1), terms=f"Terms of {code}. " * 40)
 
-    def make_users(self, count):
-        # Their primary keys are not given: yours may be among them.
+    def make_users(self):
+        # Their primary keys are not given, as there may be other users; a second run keeps those it finds.
         user = get_user_model()
-        names = [f"customer{number:04d}" for number in range(count)]
-        self.insert(user, [user(username=name, email=f"{name}@example.com", first_name="Żaneta") for name in names])
-        return list(user.objects.filter(username__in=names).order_by("username"))
+        made = [user(username=name, email=f"{name}@example.com", date_joined=EPOCH) for name in self.usernames]
+        self.insert(user, made, ignore_conflicts=True)
+        return list(user.objects.filter(username__in=self.usernames).order_by("username"))
 
     def make_addresses(self):
         for number, user in enumerate(self.users):

@@ -1,0 +1,239 @@
+"""
+What a panel stores is plain, capped, the same from every store, and enough to show it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import html5lib
+import pytest
+from debug_toolbar import store as stores
+from debug_toolbar.toolbar import DebugToolbar
+from django.db import connection
+from django.test import Client
+
+from tests.contract.test_failures import shown
+from tests.site.models import Publisher
+
+ROOT = Path(__file__).parents[2]
+STORES = {
+    "memory": "debug_toolbar.store.MemoryStore",
+    "redis": "debug_toolbar.store.CacheStore",
+    "database": "debug_toolbar.store.DatabaseStore",
+}
+
+
+@pytest.fixture
+def publishers():
+    return Publisher.objects.bulk_create(Publisher(name=f"Pub <{n}> & Söhne") for n in range(5))
+
+
+@pytest.fixture(params=STORES)
+def store(request, settings, monkeypatch):
+    config = {"TOOLBAR_STORE_CLASS": STORES[request.param]}
+    if request.param == "redis":
+        url = request.getfixturevalue("redis_url")
+        settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}}
+    settings.DEBUG_TOOLBAR_CONFIG = settings.DEBUG_TOOLBAR_CONFIG | config
+    with toolbars_table() if request.param == "database" else nullcontext():
+        stores.get_store().clear()
+        yield request.param
+        stores.get_store().clear()
+
+
+@contextmanager
+def toolbars_table():
+    # The toolbar makes its table only where the DatabaseStore is set when Django starts.
+    from debug_toolbar.models import HistoryEntry
+
+    with connection.schema_editor() as editor:
+        editor.create_model(HistoryEntry)
+    yield
+    with connection.schema_editor() as editor:
+        editor.delete_model(HistoryEntry)
+
+
+def test_every_store_gives_back_what_was_stored(store, client, panel, publishers, monkeypatch):
+    kept = []
+    record = panel.record_stats
+    monkeypatch.setattr(panel, "record_stats", lambda self, stats: (kept.append(dict(stats)), record(self, stats)))
+
+    client.get("/deferred/")
+
+    request_id = list(stores.get_store().request_ids())[-1]
+    assert stores.get_store().panel(request_id, panel.panel_id) == kept[-1]
+    assert kept[-1]["findings"]
+    assert "data-findings" in shown(panel)
+
+
+def test_the_stats_have_the_keys_every_panel_has(client, recorded, publishers):
+    client.get("/deferred/")
+
+    stats = recorded()[-1]
+    assert isinstance(stats["schema"], int)
+    assert stats["error"] is None
+    assert isinstance(stats["truncated"], dict)
+    for finding in stats["findings"]:
+        assert set(finding) == {
+            "rule", "severity", "title", "detail", "evidence", "advice", "code", "origin", "fix_at", "saving_ms", "relation",
+        }  # fmt: skip
+        assert finding["severity"] in {"critical", "warning", "info"}
+
+
+def test_the_stats_are_capped_and_say_what_was_cut(client, recorded, panel, settings, monkeypatch):
+    report = panel.report
+    finding = {"rule": "r", "severity": "info", "title": "x" * 500, "origin": None, "fix_at": None}
+
+    def big(self, request, response):
+        return report(self, request, response) | {"findings": [finding] * 1_000}
+
+    monkeypatch.setattr(panel, "report", big)
+    settings.PERF_PANELS = {"MAX_STORED_BYTES": 50_000}
+
+    client.get("/plain/")
+
+    stats = recorded()[-1]
+    assert len(json.dumps(stats)) <= 50_000
+    assert stats["truncated"]["findings"] + len(stats["findings"]) == 1_000
+
+
+@pytest.mark.parametrize("url", ["/deferred/", "/plain/", "/private/"])
+def test_the_html_is_valid_and_counts_its_findings(url, client, panel, publishers):
+    client.get(url)
+
+    content = shown(panel)
+
+    html5lib.HTMLParser(strict=True).parseFragment(content)
+    assert re.search(r'data-findings="\d+"', content)
+    assert "style=" not in content
+    assert "<script" not in content
+
+
+def test_history_shows_the_panel_without_a_request(client, panel, publishers):
+    client.get("/deferred/")
+
+    request_id = list(stores.get_store().request_ids())[-1]
+    stored = DebugToolbar.fetch(request_id).get_panel_by_id(panel.panel_id)
+    assert stored.toolbar.request is None
+    assert stored.enabled
+    assert str(stored.title)
+    assert str(stored.nav_title)
+    assert stored.nav_subtitle
+    assert stored.content
+
+
+@pytest.mark.parametrize("config", [{"RENDER_PANELS": True}, {"USE_SHADOW_DOM": False}, {"UPDATE_ON_FETCH": True}])
+def test_the_panel_is_in_the_page_however_the_toolbar_is_configured(config, client, panel, settings, publishers):
+    settings.DEBUG_TOOLBAR_CONFIG = settings.DEBUG_TOOLBAR_CONFIG | config
+
+    body = client.get("/deferred/").content.decode()
+
+    assert f'id="djdt-{panel.panel_id}"' in body
+    if "RENDER_PANELS" in config:
+        assert "data-findings" in body
+
+
+def test_the_toolbars_own_requests_are_recorded_nowhere(client, panel, recorded):
+    client.get("/plain/")
+    request_id = list(stores.get_store().request_ids())[-1]
+
+    response = client.get("/__debug__/render_panel/", {"request_id": request_id, "panel_id": panel.panel_id})
+
+    assert "data-findings" in response.json()["content"]
+    assert len(recorded()) == 1
+
+
+def test_a_panel_works_beside_all_others(monkeypatch, panel, publishers):
+    from debug_toolbar.settings import PANELS_DEFAULTS
+    from django.utils.module_loading import import_string
+
+    from perf_panels.panels import all_panels
+
+    monkeypatch.setattr(DebugToolbar, "_panel_classes", [*map(import_string, PANELS_DEFAULTS), *all_panels()])
+
+    response = Client().get("/deferred/")
+
+    assert response.status_code == 200
+    assert "data-error" not in shown(panel)
+
+
+SETTINGS = """
+from tests.settings import *
+DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": {database!r}}}}}
+ROOT_URLCONF = "tests.contract.site"
+MIDDLEWARE = ["tests.contract.site.name_worker", *{middleware!r}]
+DEBUG_TOOLBAR_CONFIG = {{**DEBUG_TOOLBAR_CONFIG, "TOOLBAR_STORE_CLASS": "debug_toolbar.store.DatabaseStore"}}
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs a Unix")
+def test_a_second_worker_shows_what_the_first_has_recorded(tmp_path, panel):
+    with two_workers(tmp_path) as url:
+        first, request_id = served(f"{url}/pid/", panel)
+        shown_by = {}
+        deadline = time.monotonic() + 20
+        while not shown_by.keys() - {first} and time.monotonic() < deadline:
+            query = f"request_id={request_id}&panel_id={panel.panel_id}"
+            with urllib.request.urlopen(f"{url}/__debug__/render_panel/?{query}") as response:
+                shown_by[response.headers["X-Worker"]] = json.load(response)["content"]
+
+    others = shown_by.keys() - {first}
+    assert others
+    assert all("data-findings" in shown_by[worker] and "data-error" not in shown_by[worker] for worker in others)
+
+
+def served(url, panel):
+    request = urllib.request.Request(url, headers={"Cookie": f"djdt{panel.panel_id}=on"})
+    with urllib.request.urlopen(request) as response:
+        body = response.read().decode()
+        return response.headers["X-Worker"], re.search(r'data-request-id="(\w+)"', body)[1]
+
+
+@contextmanager
+def two_workers(folder):
+    from tests.contract import site
+
+    (folder / "workers_settings.py").write_text(
+        SETTINGS.format(database=str(folder / "workers.sqlite3"), middleware=site.MIDDLEWARE)
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "workers_settings",
+        "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT), str(ROOT / "example_project")]),
+        "PYTHONWARNINGS": "ignore",
+    }
+    subprocess.run([sys.executable, "-m", "django", "migrate", "--run-syncdb", "-v0"], env=environment, check=True)
+    command = ["gunicorn", "-w", "2", "-b", f"127.0.0.1:{port}", "tests.contract.wsgi:application"]
+    log = (folder / "gunicorn.log").open("w")
+    server = subprocess.Popen([sys.executable, "-m", *command], env=environment, cwd=ROOT, stdout=log, stderr=log)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/pid/", folder / "gunicorn.log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+        log.close()
+
+
+def wait_for(url, log):
+    for _ in range(150):
+        try:
+            urllib.request.urlopen(url).close()
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail(log.read_text())
