@@ -29,10 +29,14 @@ _TEMPLATE = "template"
 _BOUNDARY = "boundary"
 _OWN = "own"
 _JINJA = "jinja"
+_CLASS_BASED = "class-based"
 
 _DJANGO_DIR = str(Path(django.__file__).parent)
+_CLASS_BASED_DIRS = (f"{_DJANGO_DIR}/views/generic/", f"{_DJANGO_DIR}/contrib/admin/")
 _OWN_DIRS = (str(Path(__file__).parent), str(Path(debug_toolbar.__file__).parent))
 _STDLIB_DIRS = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
+
+_NAMELESS = frozenset({_OWN, PYTHON, _CLASS_BASED})
 
 _owners: dict[str, str] = {}
 
@@ -68,7 +72,7 @@ def owner_of(filename: str) -> str:
     owner = _owners.get(filename)
     if owner is None:
         owner = _owners[filename] = _classify(filename)
-    if owner in {_TEMPLATE, _BOUNDARY}:
+    if owner in {_TEMPLATE, _BOUNDARY, _CLASS_BASED}:
         return DJANGO
     return PROJECT if owner == _JINJA else owner
 
@@ -113,7 +117,7 @@ def trace(frame: FrameType | None, marks: dict[str, dict[str, str]]) -> tuple[Si
             if template is None:
                 template = _jinja_template(frame)
                 in_template = place is None and template is not None
-        elif owner is not _OWN and owner is not PYTHON and package is DJANGO and place is None:
+        elif owner not in _NAMELESS and package is DJANGO and place is None:
             package = owner
         frame = frame.f_back
     return _site(place, template, in_template, package, start), marked
@@ -121,16 +125,24 @@ def trace(frame: FrameType | None, marks: dict[str, dict[str, str]]) -> tuple[Si
 
 def caller(frame: FrameType | None) -> Site | None:
     """
-    Return the innermost project line as a site, or the project's class whose framework code is running, or None.
+    Return the innermost project line as a site, or None.
+
+    Where a class-based view or an admin of Django's stands between, the project's class that inherits from it is nearer
+    to what happened than the line that called it.
     """
     start = frame
+    class_based: FrameType | None = None
     while frame is not None:
         filename = frame.f_code.co_filename
         owner = _owners.get(filename)
         if owner is None:
             owner = _owners[filename] = _classify(filename)
         if owner is PROJECT:
+            if class_based is not None and (edit_class := _project_class(class_based, frame)):
+                return Site(None, 0, "", PROJECT, edit_class=edit_class)
             return Site(filename, frame.f_lineno, _function(frame.f_code), PROJECT)
+        if owner is _CLASS_BASED and class_based is None:
+            class_based = frame
         if owner is _BOUNDARY:
             break
         frame = frame.f_back
@@ -200,6 +212,8 @@ def _classify(filename: str) -> str:
     if filename.startswith(_DJANGO_DIR):
         if filename.startswith(f"{_DJANGO_DIR}/core/handlers/"):
             return _BOUNDARY
+        if filename.startswith(_CLASS_BASED_DIRS):
+            return _CLASS_BASED
         return _TEMPLATE if filename == f"{_DJANGO_DIR}/template/base.py" else DJANGO
     if filename.startswith(_OWN_DIRS):
         return _OWN
@@ -251,11 +265,14 @@ def _site(
     return Site(None, 0, "", PROJECT if edit_class else package, edit_class=edit_class)
 
 
-def _project_class(frame: FrameType | None) -> type | None:
+def _project_class(frame: FrameType | None, until: FrameType | None = None) -> type | None:
+    """
+    Return the project's class whose instance is ``self`` in the nearest frame, up to the view or to ``until``.
+    """
     from django.db.models import Manager, Model, QuerySet
     from django.forms import BaseForm, Field, Widget
 
-    while frame is not None:
+    while frame is not None and frame is not until:
         code = frame.f_code
         if _owners.get(code.co_filename) is _BOUNDARY:
             return None

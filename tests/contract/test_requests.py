@@ -160,7 +160,9 @@ def test_ten_threads_keep_their_own_data(panel, recorded):
     assert codes == [200] * 10
     by_url = {stats["url"]: stats for stats in recorded()}
     if "queries" in by_url["GET /number/1/"]:
-        assert {url: stats["queries"] for url, stats in by_url.items()} == {f"GET /number/{n}/": n for n in range(1, 11)}
+        assert {url: stats["queries"] for url, stats in by_url.items()} == {
+            f"GET /number/{n}/": n for n in range(1, 11)
+        }
 
 
 async def test_ten_tasks_keep_their_own_data(panel, recorded):

@@ -6,7 +6,6 @@ import pytest
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-
 from shop.models import Order, OrderArchive, OrderLine, Product, Variant, Voucher
 
 pytestmark = pytest.mark.django_db

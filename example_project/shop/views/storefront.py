@@ -77,13 +77,13 @@ def fixed_catalogue(request):
 
 
 def slow_search(request):
-    word = request.GET.get("q", "lamp")
+    word = request.GET.get("q", "oak lamp")
     products = Product.objects.filter(name__icontains=word).order_by("pk")[:60]
     return page(request, "search", {"products": products, "word": word}, slow=True)
 
 
 def fixed_search(request):
-    word = request.GET.get("q", "lamp")
+    word = request.GET.get("q", "oak lamp")
     products = Product.objects.order_by("pk")
     for each in word.lower().split():
         products = products.filter(terms__word=each)
@@ -91,5 +91,7 @@ def fixed_search(request):
 
 
 def product(request, slug):
-    products = Product.objects.select_related("category").prefetch_related("variants__stock", "attribute_values__attribute")
+    products = Product.objects.select_related("category").prefetch_related(
+        "variants__stock", "attribute_values__attribute"
+    )
     return render(request, "shop/product.html", {"product": get_object_or_404(products, slug=slug)})

@@ -403,7 +403,8 @@ def _aggregate_text(frame: FrameType) -> str:
     """
     Return ``Sum("price")`` for an aggregate over one field, or "" where it cannot be said in one expression.
     """
-    values = [*frame.f_locals.get("args", ()), *frame.f_locals.get("kwargs", {}).values()]
+    # Django has added the positional ones to kwargs by now.
+    values = list(frame.f_locals.get("kwargs", {}).values())
     if len(values) != 1:
         return ""
     sources = values[0].get_source_expressions()

@@ -206,7 +206,12 @@ def _populator_init(original: Callable[..., None]) -> Callable[..., None]:
         if recording is None or parent is None or klass_info.get("from_parent"):
             original(self, klass_info, *args, **kwargs)
             return
-        child = recording.child(parent, _populated_name(klass_info), klass_info["model"], "select")
+        try:
+            child = recording.child(parent, _populated_name(klass_info), klass_info["model"], "select")
+        except Exception as error:  # noqa: BLE001 - the host's rows must come, whatever we do wrong
+            recording.fail(error)
+            original(self, klass_info, *args, **kwargs)
+            return
         recording.local.populating = child
         try:
             original(self, klass_info, *args, **kwargs)
@@ -240,13 +245,13 @@ def _prefetch_one_level(original: Callable[..., Any]) -> Callable[..., Any]:
         recording = current()
         if recording is None:
             return original(instances, prefetcher, lookup, level)
-        name = lookup.prefetch_through.split("__")[level]
-        _, as_attribute = lookup.get_current_to_attr(level)
-        first = instances[0]
-        parent = first._state._perf_panels or Peers(type(first))
-        eager = "prefetch to_attr" if as_attribute else "prefetch"
+        try:
+            peers = _prefetched_peers(recording, instances[0], lookup, level)
+        except Exception as error:  # noqa: BLE001 - the host's prefetch must run, whatever we do wrong
+            recording.fail(error)
+            return original(instances, prefetcher, lookup, level)
         local = recording.local
-        outer, local.prefetch = local.prefetch, recording.child(parent, name, _target(first, name), eager)
+        outer, local.prefetch = local.prefetch, peers
         access, local.access = local.access, None
         try:
             return original(instances, prefetcher, lookup, level)
@@ -254,6 +259,13 @@ def _prefetch_one_level(original: Callable[..., Any]) -> Callable[..., Any]:
             local.prefetch, local.access = outer, access
 
     return prefetch_one_level
+
+
+def _prefetched_peers(recording: Recording, instance: Any, lookup: Any, level: int) -> Peers:
+    name = lookup.prefetch_through.split("__")[level]
+    _, as_attribute = lookup.get_current_to_attr(level)
+    parent = instance._state._perf_panels or Peers(type(instance))
+    return recording.child(parent, name, _target(instance, name), "prefetch to_attr" if as_attribute else "prefetch")
 
 
 def _target(instance: Any, name: str) -> type:

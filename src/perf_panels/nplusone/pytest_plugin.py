@@ -47,16 +47,19 @@ def nplusone() -> type[Watch]:
     return Failing
 
 
-@pytest.fixture(autouse=True)
-def _nplusone_marker(request: pytest.FixtureRequest) -> Iterator[None]:
-    if request.node.get_closest_marker("nplusone") is None:
-        yield
-        return
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """
+    Watch the test itself, without its fixtures, if it is marked.
+    """
+    if item.get_closest_marker("nplusone") is None:
+        return (yield)
     from perf_panels.nplusone.watch import watch
 
     with watch() as findings:
-        yield
+        result = yield
     _fail_on(findings)
+    return result
 
 
 def _fail_on(findings: list[Finding]) -> None:

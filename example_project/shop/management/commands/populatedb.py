@@ -20,7 +20,17 @@ from shop import models
 
 BATCH = 2_000
 EPOCH = datetime.datetime(2026, 1, 1, 9, tzinfo=datetime.timezone.utc)
-MATERIALS = ["Oak", "Linen", "Copper", "Marble", "Walnut", "Wool", "Ceramic", "Bamboo", "Velvet", "Steel"]
+HARD = ["Oak", "Copper", "Marble", "Walnut", "Ceramic", "Bamboo", "Steel"]
+SOFT = ["Linen", "Wool", "Velvet"]
+SENTENCES = [
+    "Made by hand in a workshop of nine people.",
+    "Each piece differs a little from the next.",
+    "The colour deepens over the years.",
+    "Wipe it with a dry cloth; it asks for no more.",
+    "Drawn in 1962 and hardly changed since.",
+    "It arrives in one box, ready to use.",
+    "Spare parts are kept for twenty years.",
+]
 TREE = {
     "Living": {
         "Lighting": ["Lamp", "Lantern"],
@@ -148,12 +158,13 @@ class Command(BaseCommand):
         for number in range(count):
             turn, place = divmod(number, len(self.categories))
             category = self.categories[place]
-            things = THINGS[category.name]
-            name = f"{MATERIALS[(3 * turn + place) % 10]} {things[turn % len(things)]} No. {number + 1}"
+            things, materials = THINGS[category.name], SOFT if category.name == "Textiles" else HARD
+            material = materials[(3 * turn + place + turn // 7) % len(materials)]
+            name = f"{material} {things[turn % len(things)]} No. {number + 1}"
             yield models.Product(
                 name=name,
                 slug=slugify(name),
-                description=f"{name}, made by hand in small series. " * 8,
+                description=" ".join(SENTENCES[(number + step) % len(SENTENCES)] for step in range(0, 12, 2)),
                 category=category,
                 price_cents=self.random.randrange(900, 90_000, 50),
                 featured=number % 20 == 0 or number < 24,
@@ -175,13 +186,15 @@ class Command(BaseCommand):
 
     def make_variants(self):
         for product in self.products:
+            price = product.price_cents
             for size in ("small", "medium", "large"):
                 yield models.Variant(
                     product=product,
                     sku=f"SKU-{product.pk:05d}-{size[0].upper()}",
                     name=f"{product.name}, {size}"[:60],
-                    price_cents=product.price_cents + self.random.randrange(0, 9_000, 10),
+                    price_cents=price,
                 )
+                price += self.random.randrange(500, 4_500, 10)
 
     def make_stock(self):
         for variant in self.variants:

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+
+from perf_panels.checks import check_allowlist, check_settings, check_toolbar
+from perf_panels.conf import Config, get_config
+
+
+def ids(messages):
+    return [message.id for message in messages]
+
+
+def test_without_the_setting_the_defaults_hold():
+    assert get_config() == Config()
+
+
+def test_a_setting_holds_until_it_changes(settings):
+    settings.PERF_PANELS = {"NPLUSONE_THRESHOLD": 7, "NPLUSONE_ALLOW": ["a.B.c"]}
+    assert (get_config().NPLUSONE_THRESHOLD, get_config().NPLUSONE_ALLOW) == (7, ("a.B.c",))
+
+    settings.PERF_PANELS = {}
+    assert get_config() == Config()
+
+
+def test_an_unknown_key_is_an_error_that_names_the_closest(settings):
+    settings.PERF_PANELS = {"NPLUSONE_TRESHOLD": 3}
+
+    (error,) = check_settings()
+
+    assert error.id == "perf_panels.E002"
+    assert "Did you mean 'NPLUSONE_THRESHOLD'?" in error.msg
+
+
+@pytest.mark.parametrize("value", ["3", True, 0, -1, 1.5, None])
+def test_a_bad_number_is_an_error_and_the_default_holds(value, settings):
+    settings.PERF_PANELS = {"NPLUSONE_THRESHOLD": value}
+
+    assert ids(check_settings()) == ["perf_panels.E003"]
+    assert get_config().NPLUSONE_THRESHOLD == 3
+
+
+@pytest.mark.parametrize("value", ["shop.Product.category", [1], None])
+def test_a_bad_list_is_an_error(value, settings):
+    settings.PERF_PANELS = {"NPLUSONE_ALLOW": value}
+
+    assert ids(check_settings()) == ["perf_panels.E003"]
+
+
+def test_a_setting_that_is_no_dictionary_is_an_error(settings):
+    settings.PERF_PANELS = ["NPLUSONE_ALLOW"]
+
+    assert ids(check_settings()) == ["perf_panels.E001"]
+    assert get_config() == Config()
+
+
+def test_a_toolbar_without_our_panels_is_a_warning(settings):
+    assert check_toolbar() == []
+
+    settings.DEBUG_TOOLBAR_PANELS = ["debug_toolbar.panels.history.HistoryPanel"]
+
+    assert ids(check_toolbar()) == ["perf_panels.W002"]
+
+
+def test_a_missing_toolbar_is_a_warning(settings):
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "debug_toolbar"]
+
+    assert ids(check_toolbar()) == ["perf_panels.W001"]
+
+
+def test_an_entry_of_the_allowlist_that_matches_nothing_is_a_warning(settings):
+    settings.PERF_PANELS = {"NPLUSONE_ALLOW": ["shop.Product.category", "shop.Product.catgory"]}
+
+    (warning,) = check_allowlist()
+
+    assert warning.id == "perf_panels.W003"
+    assert "shop.Product.catgory" in warning.msg
