@@ -8,6 +8,7 @@ import asyncio
 import functools
 import os
 import time
+from pathlib import Path
 
 from asgiref.sync import sync_to_async
 from django.conf.urls.i18n import i18n_patterns
@@ -117,7 +118,7 @@ def streaming(request):
 
 @public
 def file(request):
-    return FileResponse(open(__file__, "rb"))  # noqa: SIM115 - the response closes it
+    return FileResponse(Path(__file__).open("rb"))
 
 
 @public
@@ -218,9 +219,9 @@ MIDDLEWARE = [
     "tests.contract.site.Rescue",
 ]
 
-SHAPES = [
-    "plain", "callable", "class", "decorated", "deferred", "streaming", "file", "json", "missing", "redirect", "coroutine",
-]  # fmt: skip
+SHAPES = (
+    "plain callable class decorated deferred streaming file json missing redirect coroutine".split()  # noqa: SIM905
+)
 
 urlpatterns = [
     path("__debug__/", include("debug_toolbar.urls")),
