@@ -125,6 +125,8 @@ def panel_screenshot(page: Page, shot: Shot, path: Path) -> None:
     panel = page.locator(f"#{shot.panel}")
     panel.locator(".djDebugPanelContent .djdt-scroll > :not(link, script)").first.wait_for()
     page.wait_for_load_state("networkidle")
+    # The panel's stylesheet comes with its content: let what it changes come to rest.
+    page.wait_for_timeout(700)
     if shot.whole_page:
         page.screenshot(path=path)
         return
