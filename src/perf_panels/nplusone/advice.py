@@ -17,6 +17,7 @@ from django.core.exceptions import FieldDoesNotExist
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_MANY_VALUES = 10
 _LITERALS = (str, int, float, bool, type(None))
 PLAIN = frozenset({"all", "using", "select_related", "prefetch_related", "only", "defer", "next_is_sticky"})
 """Queryset methods that leave a related set the same rows, so that a plain prefetch serves it."""
@@ -74,8 +75,7 @@ def prefetch_filtered(
     along = hops(model, path)
     if not along or along[-1].model is None or along[-1].to_one:
         return None
-    target = along[-1].model.__name__
-    queryset = f"{target}.objects"
+    start = queryset = _related_rows(along[-1].model)
     for method, arguments in operations:
         if method in PLAIN:
             continue
@@ -83,10 +83,10 @@ def prefetch_filtered(
         if text is None:
             return None
         queryset += text
-    if queryset.endswith(".objects") or (queryset.endswith("]") and queryset.count(".") == 1):
-        queryset = queryset.replace(".objects", ".objects.all()", 1)
-    attribute = f"{'first' if operation == 'first' else 'last' if operation == 'last' else 'listed'}_{path[-1]}"
-    attribute = attribute.removesuffix("_set")
+    if queryset.removeprefix(start)[:1] in {"", "["}:
+        queryset = queryset.replace(start, f"{start}.all()", 1)
+    attribute = f"{operation if operation in {'first', 'last'} else 'listed'}_{path[-1]}"
+    attribute = _free(along[-2].model if len(along) > 1 else model, attribute.removesuffix("_set"))
     return f'prefetch_related(Prefetch("{"__".join(path)}", queryset={queryset}, to_attr="{attribute}"))', attribute
 
 
@@ -105,18 +105,20 @@ def annotate(
         return None
     name = path[-1].removesuffix("_set")
     if operation == "count":
-        return f'annotate({name}_count=Count("{lookup}"{condition}, distinct=True))', f"{name}_count"
+        name = _free(model, f"{name}_count")
+        return f'annotate({name}=Count("{lookup}"{condition}, distinct=True))', name
     if operation == "exists" and not condition:
-        reverse = _reverse_name(along, model)
+        reverse = _reverse(along, model)
         if reverse is None or along[-1].model is None:
             return None
-        outer = "__".join([*(str(hop.select_name) for hop in along[:-1]), "pk"])
-        inner = f'{along[-1].model.__name__}.objects.filter({reverse}=OuterRef("{outer}"))'
-        return f"annotate(has_{name}=Exists({inner}))", f"has_{name}"
+        outer = "__".join([*(str(hop.select_name) for hop in along[:-1]), reverse[1]])
+        inner = f'{_related_rows(along[-1].model)}.filter({reverse[0]}=OuterRef("{outer}"))'
+        name = _free(model, f"has_{name}")
+        return f"annotate({name}=Exists({inner}))", name
     if operation == "aggregate" and aggregate:
         function, _, field = aggregate.partition("|")
-        expression = f'{function}("{lookup}__{field}"{condition})'
-        return f"annotate({name}_{function.lower()}={expression})", f"{name}_{function.lower()}"
+        name = _free(model, f"{name}_{function.lower()}")
+        return f'annotate({name}={function}("{lookup}__{field}"{condition}))', name
     return None
 
 
@@ -152,15 +154,40 @@ def _hop(model: type, accessor: str) -> Hop | None:
     return Hop(accessor, to_one, None if generic else field.name, field.related_model)
 
 
-def _reverse_name(along: list[Hop], model: type) -> str | None:
+def manager(model: Any) -> str:
+    """
+    Return the name by which code asks for the model's rows.
+    """
+    return "objects" if "objects" in model._meta.managers_map else str(model._default_manager.name)
+
+
+def _related_rows(model: Any) -> str:
+    # Related sets are made by the default manager, whatever its name.
+    return f"{model.__name__}.{model._default_manager.name}"
+
+
+def _free(model: Any, name: str) -> str:
+    """
+    Return ``name``, or one like it that the model does not have: Django refuses to put something into a field.
+    """
+    while hasattr(model, name) or any(field.name == name for field in model._meta.get_fields()):
+        name = f"the_{name}"
+    return name
+
+
+def _reverse(along: list[Hop], model: type) -> tuple[str, str] | None:
+    """
+    Return the last hop's name seen from its other end, and the field of this end that it holds.
+    """
     owner = along[-2].model if len(along) > 1 else model
     meta = owner._meta  # type: ignore[union-attr]
     accessor = along[-1].accessor
     for relation in meta.related_objects:
         if relation.get_accessor_name() == accessor:
-            return str(relation.field.name)
+            to = None if relation.many_to_many else relation.field.target_field
+            return str(relation.field.name), "pk" if to is None or to.primary_key else str(to.name)
     field = meta.get_field(accessor)
-    return str(field.related_query_name()) if field.many_to_many else None
+    return (str(field.related_query_name()), "pk") if field.many_to_many else None
 
 
 def _call(method: str, arguments: Any) -> str | None:
@@ -172,6 +199,8 @@ def _call(method: str, arguments: Any) -> str | None:
             return None
         return f".{method}({', '.join(f'{name}={text}' for name, text in named)})"
     if method == "order_by":
+        if arguments is None:
+            return None
         texts = [literal(value) for value in arguments]
         return None if None in texts else f".order_by({', '.join(map(str, texts))})"
     if method == "__getitem__":
@@ -187,6 +216,15 @@ def _slice(key: Any) -> str | None:
     return f"[{'' if key.start is None else key.start}:{'' if key.stop is None else key.stop}]"
 
 
+def is_simple(value: Any) -> bool:
+    """
+    Say whether ``literal`` may have source for the value: to show it runs nothing of the project.
+    """
+    if isinstance(value, (list, tuple)):
+        return len(value) <= _MANY_VALUES and all(type(entry) in _LITERALS for entry in value)
+    return isinstance(value, (*_LITERALS, datetime.date, decimal.Decimal, uuid.UUID))
+
+
 def literal(value: Any) -> str | None:
     """
     Return Python source for a simple value, or None.
@@ -196,7 +234,7 @@ def literal(value: Any) -> str | None:
     if type(value) in _LITERALS:
         return repr(value)
     if isinstance(value, (list, tuple)) and all(type(entry) in _LITERALS for entry in value):
-        return repr(value) if len(value) <= 10 else None
+        return repr(value) if len(value) <= _MANY_VALUES else None
     if isinstance(value, (decimal.Decimal, uuid.UUID)):
         return repr(value)
     if type(value) is datetime.date:

@@ -342,14 +342,17 @@ def _deferred_claim(claim: Claim, frame: FrameType) -> Claim:
 
 def _deferral_text(instance: Any, accessor: str) -> str:
     """
-    Return the ``only(...)`` or ``defer(...)`` that would have loaded ``accessor`` too.
+    Return the ``only(...)`` or ``defer(...)`` that loads ``accessor`` too, also if put after the one that left it out.
     """
     missing = instance.get_deferred_fields() | {accessor}
     names = [(field.attname, field.name) for field in instance._meta.concrete_fields]
     kept = [name for attname, name in names if attname not in missing or attname == accessor]
     deferred = [name for attname, name in names if attname in missing and attname != accessor]
-    method, listed = ("only", kept) if len(kept) <= len(deferred) else ("defer", deferred)
-    return f".{method}({', '.join(map(repr, listed))})".replace("'", '"')
+    if len(kept) <= len(deferred):
+        return f".only({', '.join(map(repr, kept))})".replace("'", '"')
+    # defer() adds to what is deferred already; defer(None) begins anew.
+    more = f".defer({', '.join(map(repr, deferred))})".replace("'", '"') if deferred else ""
+    return f".defer(None){more}"
 
 
 def _asked_by_attribute(frame: FrameType | None) -> bool:
@@ -386,7 +389,8 @@ def _describe_read(claim: Claim, queryset: Any) -> None:
         claim.site = stamp.built
     if claim.operation in {"count", "exists"}:
         stamp.asked = claim
-    elif claim.operation in {"fetch", "iterator"}:
+    elif claim.operation == "fetch":
+        # Not iterator(): counting first is what who shows its progress has to do.
         claim.after = stamp.asked
     related = stamp.related
     if related is None:

@@ -103,7 +103,7 @@ def _is_problem(load: Load) -> bool:
 
 def _longest_paths(loads: list[Load]) -> list[Load]:
     """
-    Keep the longest path of each chain of lazy loads: its code removes the shorter ones too.
+    Keep the longest path of each chain of lazy loads that code can name: it removes the shorter ones too.
     """
     kept: list[Load] = []
     for load in sorted(loads, key=lambda load: -len(load.path)):
@@ -116,7 +116,7 @@ def _longest_paths(loads: list[Load]) -> list[Load]:
 
 
 def _continues(longer: Load, load: Load) -> bool:
-    if longer.rule != "lazy-load" or load.rule != "lazy-load":
+    if longer.rule != "lazy-load" or load.rule != "lazy-load" or advice.hops(longer.root.model, longer.path) is None:
         return False
     same_root = longer.root.model is load.root.model and _key(longer.root.built) == _key(load.root.built)
     return same_root and len(longer.path) > len(load.path) and longer.path[: len(load.path)] == load.path
@@ -213,9 +213,7 @@ def _deferred_advice(load: Load) -> tuple[str, str | None]:
     what = f'The field was left out: add "{name}" to only(), or take it out of defer().'
     if django.VERSION >= _FETCH_PEERS_SINCE:
         what += " On this Django, .fetch_mode(FETCH_PEERS) on the queryset is an alternative."
-    # A defer() without names would do nothing: the code is then to remove it.
-    nothing_left = claim.detail == ".defer()"
-    return what, None if nothing_left or len(load.path) > 1 else claim.detail
+    return what, None if len(load.path) > 1 else claim.detail
 
 
 def _count_advice(load: Load) -> tuple[str, str | None]:
@@ -262,12 +260,12 @@ def _placed(load: Load, code: str, what: str) -> tuple[str, str]:
         return what, f".{code}"
     if hasattr(cls, "list_select_related"):
         if code.startswith("select_related("):
-            return (
-                f"{what} In a ModelAdmin that is list_select_related.",
-                f'list_select_related = ["{"__".join(load.path)}"]',
-            )
+            earlier = cls.list_select_related if isinstance(cls.list_select_related, (list, tuple)) else ()
+            listed = ", ".join(f'"{name}"' for name in [*earlier, "__".join(load.path)])
+            return f"{what} In a ModelAdmin that is list_select_related.", f"list_select_related = [{listed}]"
         body = f"def get_queryset(self, request):\n    return super().get_queryset(request).{code}"
         return f"{what} In a ModelAdmin, in get_queryset().", body
-    if hasattr(cls, "get_queryset"):
-        return f"{what} In {cls.__name__}, as its queryset.", f"queryset = {model}.objects.{code}"
+    if hasattr(cls, "get_queryset") and getattr(cls, "queryset", None) is None:
+        queryset = f"queryset = {model}.{advice.manager(load.root.model)}.{code}"
+        return f"{what} In {cls.__name__}, as its queryset.", queryset
     return what, f".{code}"

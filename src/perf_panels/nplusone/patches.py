@@ -21,6 +21,7 @@ from django.db.models.fields import related_descriptors
 from django.db.models.query import ModelIterable, RawModelIterable, RelatedPopulator
 
 from perf_panels import origins, statements
+from perf_panels.nplusone.advice import PLAIN, hops, is_simple
 from perf_panels.nplusone.collect import STAMP, Access, Peers, Recording, Related, Stamp, current, stamp_of
 
 if TYPE_CHECKING:
@@ -109,20 +110,27 @@ def _cloned_stamp(queryset: Any, method: Any) -> Stamp:
     asked = stamp.asked if stamp and method.f_code.co_name == "all" else None
     if stamp is None or stamp.related is None:
         return Stamp(origins.caller(method) or (stamp.built if stamp else None), asked=asked)
-    operations = (*stamp.operations, _operation(method))
-    return Stamp(stamp.built, stamp.related, operations, stamp.began or perf_counter(), perf_counter(), asked)
+    operation = _operation(method)
+    # Other rows than a prefetch brings: this line is where what they load has to be added.
+    built = stamp.built if operation[0] in PLAIN else origins.caller(method) or stamp.built
+    operations = (*stamp.operations, operation)
+    return Stamp(built, stamp.related, operations, stamp.began or perf_counter(), perf_counter(), asked)
 
 
 def _operation(frame: Any) -> tuple[str, Any]:
     """
     Return (method, its arguments) of a queryset method from its frame; the arguments only where advice can repeat them.
+
+    Instances and querysets are not kept: to show them would run the project's __str__, or the query.
     """
     name, values = frame.f_code.co_name, frame.f_locals
     if name == "_filter_or_exclude":
         method = "exclude" if values.get("negate") else "filter"
-        return method, None if values.get("args") else dict(values.get("kwargs") or {})
+        named = values.get("kwargs") or {}
+        return method, None if values.get("args") or not all(map(is_simple, named.values())) else dict(named)
     if name == "order_by":
-        return name, tuple(values.get("field_names", ()))
+        names = values.get("field_names", ())
+        return name, names if all(map(is_simple, names)) else None
     if name == "__getitem__":
         return name, values.get("k")
     return name.lstrip("_"), None
@@ -182,12 +190,19 @@ def _peers_of(recording: Recording, queryset: Any, stamp: Stamp | None) -> Peers
     if access is not None and access.peers is not None:
         return recording.child(access.peers, access.accessor, queryset.model)
     related = stamp.related if stamp else None
-    if related is not None and related.peers is not None:
+    if related is not None and related.peers is not None and _is_plain(stamp):
         return recording.child(related.peers, related.accessor, queryset.model)
     peers = Peers(queryset.model, eager="" if isinstance(queryset, QuerySet) else "raw")
     peers.built = stamp.built if stamp else None
     recording.peers.append(peers)
     return peers
+
+
+def _is_plain(stamp: Stamp | None) -> bool:
+    """
+    Say whether a prefetch along the path would bring these rows. Filtered ones are a queryset of their own.
+    """
+    return stamp is not None and all(method in PLAIN for method, _ in stamp.operations)
 
 
 def _note_evaluation(recording: Recording, peers: Peers, stamp: Stamp | None) -> None:
@@ -269,11 +284,9 @@ def _prefetched_peers(recording: Recording, instance: Any, lookup: Any, level: i
 
 
 def _target(instance: Any, name: str) -> type:
-    try:
-        field = instance._meta.get_field(name)
-    except Exception:  # noqa: BLE001 - an accessor such as book_set is no field name; the model is for display only
-        return type(instance)
-    return field.related_model or type(instance)
+    found = hops(type(instance), [name])
+    # For display only, where a generic key leads anywhere.
+    return (found[0].model if found else None) or type(instance)
 
 
 def _forward_get(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from perf_panels.conf import get_config
 from perf_panels.findings import Finding, Severity
+from perf_panels.nplusone.advice import manager
 from perf_panels.nplusone.found import Found, severity_of
 from perf_panels.origins import to_origin
 
@@ -114,7 +115,7 @@ def _write_loop(group: list[Claim], saves: int) -> Found:
     if insert and claim.model is not None and claim.model._meta.parents:  # type: ignore[attr-defined]
         advice = "bulk_create() cannot write a model with a parent table: write fewer objects here."
     elif insert:
-        advice, code = "Collect the objects and write them at once.", f"{name}.objects.bulk_create(objects)"
+        advice, code = "Collect the objects and write them at once.", f"{name}.{manager(claim.model)}.bulk_create(objects)"
     elif claim.kind == "update":
         advice = "Update all rows in one statement: filter(pk__in=...).update(...), or bulk_update()."
     else:
@@ -137,7 +138,7 @@ def _bulk_update(claim: Claim, name: str) -> str | None:
     if not names or len(names) > _MANY_FIELDS:
         return None
     listed = ", ".join(f'"{each}"' for each in names)
-    return f"{name}.objects.bulk_update(objects, [{listed}])"
+    return f"{name}.{manager(claim.model)}.bulk_update(objects, [{listed}])"
 
 
 def _prefetches(claims: list[Claim]) -> list[Found]:
@@ -202,20 +203,20 @@ def _loop(group: list[Claim]) -> Found:
 
 def _get_many(claim: Claim) -> str | None:
     assert claim.model is not None
-    name = claim.model.__name__
+    rows = f"{claim.model.__name__}.{manager(claim.model)}"
     meta = claim.model._meta  # type: ignore[attr-defined]
     if claim.operation != "get" or not claim.detail:
         return None
     lookup = claim.detail
     if lookup in {"pk", "id", meta.pk.name, meta.pk.attname}:
-        return f"{name}.objects.in_bulk(pks)"
+        return f"{rows}.in_bulk(pks)"
     field = next((field for field in meta.concrete_fields if lookup in {field.name, field.attname}), None)
     if field is None:
         return None
     unique = field.unique and not field.is_relation
     if unique:
-        return f'{name}.objects.in_bulk(values, field_name="{field.name}")'
-    return f"{name}.objects.filter({field.name}__in=values)"
+        return f'{rows}.in_bulk(values, field_name="{field.name}")'
+    return f"{rows}.filter({field.name}__in=values)"
 
 
 def _duplicate(group: list[Claim]) -> Found:
