@@ -115,7 +115,8 @@ def _write_loop(group: list[Claim], saves: int) -> Found:
     if insert and claim.model is not None and claim.model._meta.parents:  # type: ignore[attr-defined]
         advice = "bulk_create() cannot write a model with a parent table: write fewer objects here."
     elif insert:
-        advice, code = "Collect the objects and write them at once.", f"{name}.{manager(claim.model)}.bulk_create(objects)"
+        advice = "Collect the objects and write them at once."
+        code = f"{name}.{manager(claim.model)}.bulk_create(objects)"
     elif claim.kind == "update":
         advice = "Update all rows in one statement: filter(pk__in=...).update(...), or bulk_update()."
     else:
