@@ -23,6 +23,22 @@ def pytest_collection_modifyitems(items):
             item.add_marker("browser")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_other_sessions(django_db_setup, django_db_blocker):
+    """
+    End what async tests leave open: their queries run in threads, whose connections nobody closes.
+    """
+    yield
+    from django.db import connection
+
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
 @contextmanager
 def skip_if_missing():
     try:
