@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.site.models import Author, Book, Genre, Profile, Publisher, Review, TaggedItem
+from tests.site.models import Author, Book, Copy, Genre, Magazine, Profile, Publisher, Review, Shelf, TaggedItem
 
 
 @pytest.fixture
@@ -22,3 +22,19 @@ def library(db):
         TaggedItem.objects.create(label="tag", content_object=book)
     authors[0].friends.add(*authors[1:])
     return authors
+
+
+@pytest.fixture
+def stocked(library):
+    """
+    The library, with an editor for each book, three shelves and six copies on two of them; four books are magazines.
+    """
+    Book.objects.update(editor=library[0])
+    for book in Book.objects.order_by("-pk")[:4]:
+        magazine = Magazine(book_ptr=book, issue=1)
+        magazine.save_base(raw=True)
+    shelves = [Shelf.objects.create(code=f"shelf {n}") for n in range(3)]
+    Copy.stock.bulk_create(
+        Copy(shelf=shelves[number % 2], book=book) for number, book in enumerate(Book.objects.order_by("pk")[:6])
+    )
+    return library

@@ -4,6 +4,8 @@ Small models with every kind of relation Django has.
 
 from __future__ import annotations
 
+import uuid
+
 from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
@@ -65,3 +67,20 @@ class Review(models.Model):
 
 class Magazine(Book):
     issue = models.IntegerField(default=1)
+
+
+class Shelf(models.Model):
+    """
+    What advice stumbles over: names that are taken, a key that is not the primary one, a manager with another name.
+    """
+
+    code = models.CharField(max_length=10, unique=True)
+    copies_count = models.IntegerField(default=0)
+
+
+class Copy(models.Model):
+    shelf = models.ForeignKey(Shelf, models.CASCADE, to_field="code", related_name="copies")
+    book = models.ForeignKey(Book, models.CASCADE, related_name="copies", related_query_name="copy")
+    number = models.UUIDField(primary_key=True, default=uuid.uuid4)
+
+    stock = models.Manager()

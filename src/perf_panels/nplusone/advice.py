@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 _MANY_VALUES = 10
 _LITERALS = (str, int, float, bool, type(None))
 PLAIN = frozenset({"all", "using", "select_related", "prefetch_related", "only", "defer", "next_is_sticky"})
-"""Queryset methods that leave a related set the same rows, so that a plain prefetch serves it."""
+"""Queryset methods that leave a related set the same rows, so that a prefetch serves it."""
+SAME = frozenset({"all", "next_is_sticky"})
+"""Those of them that read what is prefetched; the others ask again, and belong into the prefetch."""
+NAMING = {"order_by": "field_names", "select_related": "fields", "prefetch_related": "lookups"}
+"""Queryset methods that advice can repeat with the names they were given: {method: its parameter}."""
 
 
 @dataclass(frozen=True)
@@ -50,22 +54,30 @@ def hops(model: type, path: Iterable[str]) -> list[Hop] | None:
     return found
 
 
-def load_together(model: type, path: tuple[str, ...], few_targets: bool = False) -> str | None:
+def load_together(
+    model: type, path: tuple[str, ...], few_targets: bool = False, lookup: tuple[str, ...] = ()
+) -> str | None:
     """
     Return ``select_related("a__b")`` where every hop leads to one object, else ``prefetch_related("a__b")``.
 
     With ``few_targets``, many rows share few objects: a prefetch builds each of them once, a JOIN once per row.
+    ``lookup`` is the path with the attributes that earlier prefetches have put rows into.
     """
     along = hops(model, path)
     if along is None:
         return None
-    if not few_targets and all(hop.to_one and hop.select_name for hop in along):
+    lookup = lookup or path
+    if not few_targets and lookup == path and all(hop.to_one and hop.select_name for hop in along):
         return f'select_related("{"__".join(str(hop.select_name) for hop in along)}")'
-    return f'prefetch_related("{"__".join(path)}")'
+    return f'prefetch_related("{"__".join(lookup)}")'
 
 
 def prefetch_filtered(
-    model: type, path: tuple[str, ...], operations: tuple[tuple[str, Any], ...], operation: str
+    model: type,
+    path: tuple[str, ...],
+    operations: tuple[tuple[str, Any], ...],
+    operation: str,
+    lookup: tuple[str, ...] = (),
 ) -> tuple[str, str] | None:
     """
     Return a ``Prefetch`` with what was done to the related set, and the attribute it puts the list into.
@@ -77,9 +89,7 @@ def prefetch_filtered(
         return None
     start = queryset = _related_rows(along[-1].model)
     for method, arguments in operations:
-        if method in PLAIN:
-            continue
-        text = _call(method, arguments)
+        text = "" if method in PLAIN else _call(method, arguments)
         if text is None:
             return None
         queryset += text
@@ -87,7 +97,29 @@ def prefetch_filtered(
         queryset = queryset.replace(start, f"{start}.all()", 1)
     attribute = f"{operation if operation in {'first', 'last'} else 'listed'}_{path[-1]}"
     attribute = _free(along[-2].model if len(along) > 1 else model, attribute.removesuffix("_set"))
-    return f'prefetch_related(Prefetch("{"__".join(path)}", queryset={queryset}, to_attr="{attribute}"))', attribute
+    return (
+        f'prefetch_related(Prefetch("{"__".join(lookup or path)}", queryset={queryset}, to_attr="{attribute}"))',
+        attribute,
+    )
+
+
+def prefetch_loading(
+    model: type, path: tuple[str, ...], operations: tuple[tuple[str, Any], ...], lookup: tuple[str, ...]
+) -> str | None:
+    """
+    Return a ``Prefetch`` whose rows come with what the related set was told to load with them.
+    """
+    along = hops(model, path)
+    if not along or along[-1].model is None:
+        return None
+    # only() without the key that a prefetch sorts the rows by would ask for it once a row: all fields are safe.
+    calls = [_call(method, arguments) for method, arguments in operations if method not in SAME | {"only", "defer"}]
+    if None in calls:
+        return None
+    if not calls:
+        return f'prefetch_related("{"__".join(lookup)}")'
+    queryset = _related_rows(along[-1].model) + "".join(map(str, calls))
+    return f'prefetch_related(Prefetch("{"__".join(lookup)}", queryset={queryset}))'
 
 
 def annotate(
@@ -198,11 +230,11 @@ def _call(method: str, arguments: Any) -> str | None:
         if any(text is None for _, text in named):
             return None
         return f".{method}({', '.join(f'{name}={text}' for name, text in named)})"
-    if method == "order_by":
+    if method in NAMING:
         if arguments is None:
             return None
         texts = [literal(value) for value in arguments]
-        return None if None in texts else f".order_by({', '.join(map(str, texts))})"
+        return None if None in texts else f".{method}({', '.join(map(str, texts))})"
     if method == "__getitem__":
         return _slice(arguments)
     return ".distinct()" if method == "distinct" else ".reverse()" if method == "reverse" else None

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("perf_panels")
 
 STAMP = "_perf_panels"
+TO_ATTR = "to_attr "
 _CONTIGUOUS_S = 0.002
 """A related set built this shortly before its statement counts as the same access (in seconds)."""
 
@@ -65,6 +66,18 @@ class Peers:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Peers:
         return self
+
+    @property
+    def lookup(self) -> tuple[str, ...]:
+        """
+        The path as prefetch_related() must have it: with the attributes that ``Prefetch(to_attr=...)`` put rows into.
+        """
+        if self.parent is None:
+            return ()
+        return (
+            *self.parent.lookup,
+            self.eager.removeprefix(TO_ATTR) if self.eager.startswith(TO_ATTR) else self.accessor,
+        )
 
     @property
     def rows(self) -> int:
@@ -115,15 +128,16 @@ class Stamp:
 
 def stamp_of(queryset: Any) -> Stamp | None:
     """
-    Return the queryset's stamp; the sets of a prefetch carry only their accessor's name until somebody asks.
+    Return the queryset's stamp; the sets of a prefetch carry only (accessor, primary key) until somebody asks.
     """
     stamp = queryset.__dict__.get(STAMP)
-    if not isinstance(stamp, str):
+    if not isinstance(stamp, tuple):
         return stamp  # type: ignore[no-any-return]
     instance = queryset._hints.get("instance")
     if instance is None:
         return None
-    return Stamp(related=Related(instance._state._perf_panels, type(instance), stamp, instance.pk))
+    # Only one of the instances: with Prefetch(queryset=...) all these sets share their hints.
+    return Stamp(related=Related(instance._state._perf_panels, type(instance), *stamp))
 
 
 @dataclass(slots=True)
@@ -334,20 +348,21 @@ def _deferred_claim(claim: Claim, frame: FrameType) -> Claim:
     if instance is None or not names or len(names) != 1 or not _asked_by_attribute(frame):
         return claim
     claim.kind, claim.operation = "deferred", "refresh_from_db"
-    claim.model, claim.accessor = type(instance), next(iter(names))
+    attname = next(iter(names))
+    claim.model, claim.accessor = type(instance), instance._meta.get_field(attname).name
     claim.peers, claim.pk = instance._state._perf_panels, instance.pk
-    claim.detail = _deferral_text(instance, claim.accessor)
+    claim.detail = _deferral_text(instance, attname)
     return claim
 
 
-def _deferral_text(instance: Any, accessor: str) -> str:
+def _deferral_text(instance: Any, asked: str) -> str:
     """
-    Return the ``only(...)`` or ``defer(...)`` that loads ``accessor`` too, also if put after the one that left it out.
+    Return the ``only(...)`` or ``defer(...)`` that loads ``asked`` too, also if put after the one that left it out.
     """
-    missing = instance.get_deferred_fields() | {accessor}
+    missing = instance.get_deferred_fields() | {asked}
     names = [(field.attname, field.name) for field in instance._meta.concrete_fields]
-    kept = [name for attname, name in names if attname not in missing or attname == accessor]
-    deferred = [name for attname, name in names if attname in missing and attname != accessor]
+    kept = [name for attname, name in names if attname not in missing or attname == asked]
+    deferred = [name for attname, name in names if attname in missing and attname != asked]
     if len(kept) <= len(deferred):
         return f".only({', '.join(map(repr, kept))})".replace("'", '"')
     # defer() adds to what is deferred already; defer(None) begins anew.

@@ -34,7 +34,7 @@ def fanouts(peers: list[Peers]) -> list[Found]:
         and child.rows >= config.NPLUSONE_FANOUT_RATIO * child.distinct
     ]
     first_hops = [child for child in wasteful if child.parent not in wasteful]
-    return [Found(_fanout(child), child.built or _NOWHERE) for child in first_hops]
+    return [Found(_fanout(child), child.root.built or _NOWHERE) for child in first_hops]
 
 
 def unused(loads: list[Unused], requests: int) -> list[Found]:
@@ -43,7 +43,7 @@ def unused(loads: list[Unused], requests: int) -> list[Found]:
     """
     never = [load for load in loads if load.unused == load.requests and load.requests >= requests]
     peers = [load.peers for load in never]
-    return [Found(_unused(load), load.peers.built or _NOWHERE) for load in never if load.peers.parent not in peers]
+    return [Found(_unused(load), load.peers.root.built or _NOWHERE) for load in never if load.peers.parent not in peers]
 
 
 def _relation(child: Peers) -> str:
@@ -76,7 +76,7 @@ def _fanout(child: Peers) -> Finding:
         advice=f'Take "{path}" out of select_related() and prefetch it: one more query, {duplicates:,} objects fewer.',
         code=f".{code}" if code else None,
         origin=to_origin(child.root.evaluated),
-        fix_at=to_origin(child.built),
+        fix_at=to_origin(child.root.built),
         relation=_relation(child),
     )
 
@@ -96,6 +96,6 @@ def _unused(load: Unused) -> Finding:
         evidence={"queries": int(child.eager == "prefetch"), "rows": child.rows, "requests": load.requests},
         advice=f'Remove "{path}" from {method}(), unless a branch that these requests did not take needs it.',
         origin=to_origin(child.root.evaluated),
-        fix_at=to_origin(child.built),
+        fix_at=to_origin(child.root.built),
         relation=_relation(child),
     )

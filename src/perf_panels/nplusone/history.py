@@ -39,7 +39,7 @@ def eager_loads(peers: list[Peers]) -> dict[tuple[Any, ...], tuple[Peers, bool]]
         parent = child.parent
         if parent is None or child.eager not in {"select", "prefetch"} or not child.rows:
             continue
-        site = child.built.key if child.built else None
+        site = child.root.built.key if child.root.built else None
         key = (site, child.root.model._meta.label, child.path, child.eager)  # type: ignore[attr-defined]
         used = child.accessor in parent.touched or bool(child.touched)
         earlier = found.get(key)

@@ -51,6 +51,10 @@ class Load:
         return (*self.peers.path, self.claims[0].accessor)
 
     @property
+    def lookup(self) -> tuple[str, ...]:
+        return (*self.peers.lookup, self.claims[0].accessor)
+
+    @property
     def rows(self) -> int:
         return sum(peers.rows for peers in {id(claim.peers): claim.peers for claim in self.claims}.values() if peers)
 
@@ -195,7 +199,9 @@ def _advice(load: Load, recording: Recording, few: bool) -> tuple[str, str | Non
         return _count_advice(load)
     if load.rule == "related-filter":
         return _filter_advice(load, recording)
-    code = advice.load_together(model, path, few or load.root.eager == "raw")
+    if any(method not in advice.SAME for method, _ in load.claims[0].operations):
+        return _loading_advice(load)
+    code = advice.load_together(model, path, few or load.root.eager == "raw", load.lookup)
     if code is None:
         return "Load this relation together with the rows, or pass the related objects in.", None
     what = f"Add {code} to the queryset."
@@ -205,6 +211,18 @@ def _advice(load: Load, recording: Recording, few: bool) -> tuple[str, str | Non
     if all(hop.to_one for hop in along) and django.VERSION >= _FETCH_PEERS_SINCE:
         what += " On this Django, .fetch_mode(FETCH_PEERS) on the queryset is an alternative."
     return _placed(load, code, what)
+
+
+def _loading_advice(load: Load) -> tuple[str, str | None]:
+    """
+    Advise on ``row.books.select_related("editor")``: it would ask the database again, were the books prefetched.
+    """
+    claim = load.claims[0]
+    instead = f"and read {claim.accessor}.all() without more."
+    code = advice.prefetch_loading(load.root.model, load.path, claim.operations, load.lookup)
+    if code is None:
+        return f"Prefetch {claim.accessor} with a queryset that does what is done here, {instead}", None
+    return _placed(load, code, f"Load all of them with the rows, {instead}")
 
 
 def _deferred_advice(load: Load) -> tuple[str, str | None]:
@@ -223,7 +241,7 @@ def _count_advice(load: Load) -> tuple[str, str | None]:
     if len(said) == 1 and load.root.eager != "raw":
         found = advice.annotate(load.root.model, load.path, claim.operation, claim.detail, claim.operations)
     if found is None:
-        code = advice.load_together(load.root.model, load.path)
+        code = advice.load_together(load.root.model, load.path, lookup=load.lookup)
         return (
             f"Prefetch the related set and ask the list: len(), any() or `in` on .all() runs no {claim.operation}().",
             (f".{code}" if code else None),
@@ -239,9 +257,9 @@ def _filter_advice(load: Load, recording: Recording) -> tuple[str, str | None]:
     lead = f"{accessor} is prefetched, but this asks the database again. " if prefetched else ""
     found = None
     if len({repr(each.operations) for each in load.claims}) == 1:
-        found = advice.prefetch_filtered(load.root.model, load.path, claim.operations, claim.operation)
+        found = advice.prefetch_filtered(load.root.model, load.path, claim.operations, claim.operation, load.lookup)
     if found is None:
-        code = advice.load_together(load.root.model, load.path)
+        code = advice.load_together(load.root.model, load.path, lookup=load.lookup)
         what = f"{lead}Prefetch {accessor} once and choose in Python: for each row read it from {accessor}.all()."
         return what, f".{code}" if code and not prefetched else None
     code, attribute = found

@@ -27,6 +27,7 @@ READS = {
         ]
     )
 }
+READS["_iterator"] = "iterator"  # a generator: iterator() itself has returned when the statement runs
 """Queryset methods a developer calls by name; the outermost of them names the access."""
 
 MARKS: dict[str, dict[str, str]] = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import operator
 import sys
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -21,14 +22,13 @@ from django.db.models.fields import related_descriptors
 from django.db.models.query import ModelIterable, RawModelIterable, RelatedPopulator
 
 from perf_panels import origins, statements
-from perf_panels.nplusone.advice import PLAIN, hops, is_simple
-from perf_panels.nplusone.collect import STAMP, Access, Peers, Recording, Related, Stamp, current, stamp_of
+from perf_panels.nplusone.advice import NAMING, SAME, hops, is_simple
+from perf_panels.nplusone.collect import STAMP, TO_ATTR, Access, Peers, Recording, Related, Stamp, current, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _MARK = "_perf_panels_original"
-_MISSING = object()
 # Code objects hash and compare slowly: these are looked up by identity, on every access to a relation.
 _PREFETCHING = frozenset(map(id, (query.prefetch_related_objects.__code__, query.get_prefetcher.__code__)))
 
@@ -46,8 +46,8 @@ def install() -> None:
     _wrap(RawModelIterable, "__iter__", _iterate)
     _wrap(RelatedPopulator, "__init__", _populator_init)
     _wrap(query, "prefetch_one_level", _prefetch_one_level)
-    _wrap(related_descriptors.ForwardManyToOneDescriptor, "__get__", _forward_get)
-    _wrap(related_descriptors.ReverseOneToOneDescriptor, "__get__", _reverse_get)
+    _wrap(related_descriptors.ForwardManyToOneDescriptor, "__get__", functools.partial(_to_one_get, "field"))
+    _wrap(related_descriptors.ReverseOneToOneDescriptor, "__get__", functools.partial(_to_one_get, "related"))
     _wrap(related_descriptors.ReverseManyToOneDescriptor, "__get__", _to_many_get)
     _wrap(Model, "refresh_from_db", _refresh_from_db)
     if apps.is_installed("django.contrib.contenttypes"):
@@ -112,7 +112,7 @@ def _cloned_stamp(queryset: Any, method: Any) -> Stamp:
         return Stamp(origins.caller(method) or (stamp.built if stamp else None), asked=asked)
     operation = _operation(method)
     # Other rows than a prefetch brings: this line is where what they load has to be added.
-    built = stamp.built if operation[0] in PLAIN else origins.caller(method) or stamp.built
+    built = stamp.built if operation[0] in SAME else origins.caller(method) or stamp.built
     operations = (*stamp.operations, operation)
     return Stamp(built, stamp.related, operations, stamp.began or perf_counter(), perf_counter(), asked)
 
@@ -128,8 +128,8 @@ def _operation(frame: Any) -> tuple[str, Any]:
         method = "exclude" if values.get("negate") else "filter"
         named = values.get("kwargs") or {}
         return method, None if values.get("args") or not all(map(is_simple, named.values())) else dict(named)
-    if name == "order_by":
-        names = values.get("field_names", ())
+    if name in NAMING:
+        names = values.get(NAMING[name], ())
         return name, names if all(map(is_simple, names)) else None
     if name == "__getitem__":
         return name, values.get("k")
@@ -202,7 +202,7 @@ def _is_plain(stamp: Stamp | None) -> bool:
     """
     Say whether a prefetch along the path would bring these rows. Filtered ones are a queryset of their own.
     """
-    return stamp is not None and all(method in PLAIN for method, _ in stamp.operations)
+    return stamp is not None and all(method in SAME for method, _ in stamp.operations)
 
 
 def _note_evaluation(recording: Recording, peers: Peers, stamp: Stamp | None) -> None:
@@ -243,14 +243,15 @@ def _populated_name(klass_info: dict[str, Any]) -> str:
 
 
 def _stamping(peers: Peers, setter: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    pk = peers.model._meta.pk.attname  # type: ignore[attr-defined]
+    # Not obj.__dict__: asking for it would make a dictionary for each of thousands of objects.
+    pk = operator.attrgetter(peers.model._meta.pk.attname)  # type: ignore[attr-defined]
     note = peers.joined.append
 
     def local_setter(from_obj: Any, obj: Any) -> None:
         setter(from_obj, obj)
         if obj is not None:
             obj._state._perf_panels = peers
-            note(obj.__dict__.get(pk))
+            note(pk(obj))
 
     return local_setter
 
@@ -278,9 +279,11 @@ def _prefetch_one_level(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _prefetched_peers(recording: Recording, instance: Any, lookup: Any, level: int) -> Peers:
     name = lookup.prefetch_through.split("__")[level]
-    _, as_attribute = lookup.get_current_to_attr(level)
+    attribute, is_attribute = lookup.get_current_to_attr(level)
     parent = instance._state._perf_panels or Peers(type(instance))
-    return recording.child(parent, name, _target(instance, name), "prefetch to_attr" if as_attribute else "prefetch")
+    return recording.child(
+        parent, name, _target(instance, name), f"{TO_ATTR}{attribute}" if is_attribute else "prefetch"
+    )
 
 
 def _target(instance: Any, name: str) -> type:
@@ -289,37 +292,34 @@ def _target(instance: Any, name: str) -> type:
     return (found[0].model if found else None) or type(instance)
 
 
-def _forward_get(original: Callable[..., Any]) -> Callable[..., Any]:
+def _to_one_get(relation_name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    """
+    Wrap the ``__get__`` of a descriptor that keeps its relation in ``relation_name``.
+
+    An object that is there already is returned as Django would return it, watched or not: on a page of 4,000 accesses
+    asking Django once more for each of them would be most of what this hook costs.
+    """
+
     def __get__(self: Any, instance: Any, cls: Any = None) -> Any:  # noqa: N807
-        recording = current()
-        if recording is None or instance is None:
+        if instance is None:
             return original(self, instance, cls)
-        state, name = instance._state, self.field.cache_name
-        related = state.fields_cache.get(name, _MISSING)
-        if related is not _MISSING:
+        state, relation = instance._state, getattr(self, relation_name)
+        name = relation.cache_name
+        related = state.fields_cache.get(name)
+        if related is not None:
             peers = state._perf_panels
             if peers is not None and name not in peers.touched:
                 _touch(peers, name, sys._getframe(1))
-            # What Django would return; asking it again for each of 4,000 accesses would be most of this hook's cost.
-            return original(self, instance, cls) if related is None else related
-        return _load(recording, functools.partial(original, self, instance, cls), instance, name, self.field.attname)
-
-    return __get__
-
-
-def _reverse_get(original: Callable[..., Any]) -> Callable[..., Any]:
-    def __get__(self: Any, instance: Any, cls: Any = None) -> Any:  # noqa: N807
+            return related
         recording = current()
-        if recording is None or instance is None:
+        if recording is None:
             return original(self, instance, cls)
-        state, name = instance._state, self.related.cache_name
-        related = state.fields_cache.get(name, _MISSING)
-        if related is not _MISSING:
-            peers = state._perf_panels
-            if peers is not None and name not in peers.touched:
-                _touch(peers, name, sys._getframe(1))
-            return original(self, instance, cls) if related is None else related
-        return _load(recording, functools.partial(original, self, instance, cls), instance, name)
+        if name in state.fields_cache:
+            if state._perf_panels is not None:
+                _touch(state._perf_panels, name, sys._getframe(1))
+            return original(self, instance, cls)
+        attname = getattr(relation, "attname", "")
+        return _load(recording, functools.partial(original, self, instance, cls), instance, name, attname)
 
     return __get__
 
@@ -415,8 +415,8 @@ def _apply_rel_filters(name: str, original: Callable[..., Any]) -> Callable[...,
         if recording is None:
             return result
         if recording.local.prefetch is not None:
-            # One per row of a prefetch: only the name, from which stamp_of() makes a stamp should it ever be needed.
-            result.__dict__[STAMP] = name
+            # One per row of a prefetch: as little as stamp_of() can make a stamp from, should it ever be needed.
+            result.__dict__[STAMP] = (name, self.instance.pk)
             return result
         try:
             result.__dict__[STAMP] = _related_stamp(self.instance, name, sys._getframe(1))
