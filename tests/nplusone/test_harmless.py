@@ -14,7 +14,7 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from perf_panels.nplusone import patches, watch
+from perf_panels.nplusone import relations, rows, watch
 from perf_panels.nplusone.collect import Recording, recording_into
 from perf_panels.nplusone.report import report
 from tests.site.models import Author, Book
@@ -84,8 +84,8 @@ def test_a_copied_instance_is_watched_like_the_first():
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(patches, "_peers_of"), (patches, "_operation"), (patches, "_related_stamp"), (patches, "_watch_manager"),
-     (patches, "_prefetched_peers"), (patches, "stamp_of"), (patches, "_populated_name"), (patches, "_cloned_stamp")],
+    [(rows, "_peers_of"), (rows, "_operation"), (relations, "_related_stamp"), (relations, "_watch_manager"),
+     (rows, "_prefetched_peers"), (rows, "stamp_of"), (rows, "_populated_name"), (rows, "_cloned_stamp")],
 )  # fmt: skip
 def test_any_hook_may_break(owner, name, monkeypatch):
     def boom(*args, **kwargs):

@@ -109,7 +109,7 @@ def test_the_cycles_of_prefetched_sets_carry_little_more():
         (origins, "trace"),
         (origins, "caller"),
         (collect.Recording, "child"),
-        (collect, "_queryset_claim"),
+        (collect, "queryset_claim"),
     ],
 )
 def test_a_hook_that_breaks_leaves_the_query_alone(owner, name, monkeypatch):

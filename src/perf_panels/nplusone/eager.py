@@ -13,8 +13,8 @@ from perf_panels.nplusone.found import Found
 from perf_panels.origins import Site, to_origin
 
 if TYPE_CHECKING:
-    from perf_panels.nplusone.collect import Peers
     from perf_panels.nplusone.history import Unused
+    from perf_panels.nplusone.records import Peers
 
 _NOWHERE = Site(None, 0, "", "django")
 _WIDE_WASTE = 1_000

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from perf_panels.nplusone.collect import Peers
+    from perf_panels.nplusone.records import Peers
 
 _MAX_VIEWS = 500
 

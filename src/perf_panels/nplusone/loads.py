@@ -18,7 +18,8 @@ from perf_panels.nplusone.found import Found, severity_of
 from perf_panels.origins import PROJECT, Site, to_origin
 
 if TYPE_CHECKING:
-    from perf_panels.nplusone.collect import Claim, Peers, Recording
+    from perf_panels.nplusone.collect import Recording
+    from perf_panels.nplusone.records import Claim, Peers
 
 _COUNTS = frozenset({"count", "exists", "contains", "aggregate"})
 _FEW_TARGETS_ROWS = 100

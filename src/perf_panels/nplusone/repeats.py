@@ -16,7 +16,7 @@ from perf_panels.nplusone.found import Found, severity_of
 from perf_panels.origins import to_origin
 
 if TYPE_CHECKING:
-    from perf_panels.nplusone.collect import Claim
+    from perf_panels.nplusone.records import Claim
 
 _HOUSEKEEPING = re.compile(
     r"\s*(SAVEPOINT|RELEASE|ROLLBACK|BEGIN|START|COMMIT|SET|PRAGMA|SHOW|DECLARE|FETCH|CLOSE)\b", re.IGNORECASE
