@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from debug_toolbar.panels import Panel
 from debug_toolbar.store import DebugToolbarJSONEncoder
 from django.template.loader import render_to_string
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from perf_panels import view_hook
@@ -152,8 +153,10 @@ class ViewPanel(Panel):
         return stats
 
     def generate_stats(self, request: HttpRequest, response: HttpResponseBase) -> None:
-        stats = {"schema": SCHEMA, "findings": [], "error": None, "truncated": {}}
-        stats |= self._guard("report", lambda: self._plain(self.report(request, response))) or {}
+        empty = {"schema": SCHEMA, "findings": [], "error": None, "truncated": {}}
+        stats: dict[str, Any] = (
+            self._guard("report", lambda: empty | self._plain(self.report(request, response))) or empty
+        )
         if self._error:
             stats["error"] = self._error
         self._guard("store", lambda: self.record_stats(self._capped(stats)))  # type: ignore[no-untyped-call]
@@ -165,16 +168,21 @@ class ViewPanel(Panel):
             return ""
         if stats.get("error"):
             return _("failed: open the panel")
-        subtitle: str = self._guard("side bar", lambda: self.subtitle(stats)) or ""
-        return subtitle
+        subtitle: str | None = self._guard("side bar", lambda: self.subtitle(stats))
+        return _("failed: open the panel") if subtitle is None else subtitle
 
     @property
     def content(self) -> str:
         stats = self.get_stats()
+        # The side bar was made after the stats were stored: if it failed, nothing in them says so.
+        str(self.nav_subtitle)
         rendered = self._guard("template", lambda: render_to_string(self.template, self._context(stats)))
         if rendered is not None:
             return str(rendered)
-        return render_to_string("perf_panels/error.html", {"panel_id": self.panel_id, "error": self._error})
+        failure = {"panel_id": self.panel_id, "error": self._error}
+        card = self._guard("error card", lambda: render_to_string("perf_panels/error.html", failure))
+        # Without a template: what failed may be what every template needs, such as static files never collected.
+        return card or format_html('<div data-findings="0" data-error="{error}">{error}</div>', error=self._error)
 
     # Failing safely
 
@@ -219,7 +227,7 @@ class ViewPanel(Panel):
         return self.context(stats) | {
             "panel_id": self.panel_id,
             "finding_count": len(counted),
-            "error": stats.get("error"),
+            "error": stats.get("error") or self._error,
             "truncated": stats.get("truncated") or {},
         }
 

@@ -80,6 +80,7 @@ def _observed(view: Callable[..., Any], atomic_view: Callable[..., Any]) -> Call
     if iscoroutinefunction(atomic_view):
 
         async def acall(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            __traceback_hide__ = True  # from Django's technical 500 page: no line of the host's is to be seen here
             observers = getattr(request, _OBSERVERS, None)
             if not observers:
                 return await atomic_view(request, *args, **kwargs)  # type: ignore[no-any-return]
@@ -94,6 +95,7 @@ def _observed(view: Callable[..., Any], atomic_view: Callable[..., Any]) -> Call
         return acall
 
     def call(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        __traceback_hide__ = True
         observers = getattr(request, _OBSERVERS, None)
         if not observers:
             return atomic_view(request, *args, **kwargs)  # type: ignore[no-any-return]

@@ -14,6 +14,8 @@ def project(settings, transactional_db):
     settings.ROOT_URLCONF = "tests.contract.site"
     settings.MIDDLEWARE = site.MIDDLEWARE
     site.RAN.clear()
+    site.ARRIVED.clear()
+    site.CROWD.reset()
     get_store().clear()
 
 
@@ -22,6 +24,8 @@ def panel(request, monkeypatch):
     """
     Each panel of this package in turn, the only one of the toolbar.
     """
+    # A panel is covered by being listed, whether or not the settings of the tests name it.
+    request.param.ready()
     monkeypatch.setattr(DebugToolbar, "_panel_classes", [request.param])
     return request.param
 
@@ -36,9 +40,10 @@ def async_client(panel):
     return switched_on(AsyncClient(raise_request_exception=False), panel)
 
 
-def switched_on(client, panel):
+def switched_on(client, *panels):
     # Some panels are off until ticked.
-    client.cookies[f"djdt{panel.panel_id}"] = "on"
+    for panel in panels:
+        client.cookies[f"djdt{panel.panel_id}"] = "on"
     return client
 
 
@@ -53,3 +58,45 @@ def recorded(panel):
         return [store.panel(request_id, panel.panel_id) for request_id in store.request_ids()]
 
     return recorded
+
+
+@pytest.fixture
+def seen(panel, monkeypatch):
+    """
+    The name of each view that the panel was asked to watch; the panel goes on doing so.
+    """
+    names = []
+    process_view = panel.process_view
+
+    def watch(self, request, view, *args):
+        names.append(getattr(view, "__name__", type(view).__name__))
+        return process_view(self, request, view, *args)
+
+    monkeypatch.setattr(panel, "process_view", watch)
+    return names
+
+
+class Phase:
+    """
+    A context manager that tells ``log`` when it is entered and left.
+    """
+
+    def __init__(self, log, name):
+        self.log, self.name = log, name
+
+    def __enter__(self):
+        self.log.append(f"{self.name} +")
+
+    def __exit__(self, *raised):
+        self.log.append(f"{self.name} -")
+
+
+@pytest.fixture
+def phases(panel, monkeypatch):
+    """
+    The panel's phases as they are entered and left; the panel itself does nothing.
+    """
+    log = []
+    for phase in ("view", "render"):
+        monkeypatch.setattr(panel, f"process_{phase}", lambda self, *args, phase=phase: Phase(log, phase))
+    return log

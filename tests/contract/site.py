@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from django.template import engines
 from django.template.response import TemplateResponse
 from django.urls import include, path
 from django.utils.decorators import method_decorator
+from django.utils.deprecation import MiddlewareMixin
 from django.views.decorators.cache import cache_page
 from django.views.generic import View
 
@@ -26,6 +28,9 @@ from tests.site.models import Publisher
 
 PAGE = "<!doctype html><html lang=en><head><title>t</title></head><body><p>{}</p><!--end--></body></html>"
 RAN = []
+EVERYBODY = 10
+CROWD = threading.Barrier(EVERYBODY)
+ARRIVED = []
 
 
 def page(text):
@@ -132,12 +137,26 @@ def missing(request):
 
 
 @public
+def matched(request):
+    return page(request.resolver_match.func is matched)
+
+
+@public
+def with_cookie(request):
+    response = page("cookie")
+    response.set_cookie("host", "own")
+    response["X-Host"] = "own"
+    return response
+
+
+@public
 def redirect(request):
     return HttpResponseRedirect("/plain/")
 
 
 @public
 def query_by_number(request, number):
+    CROWD.wait(20)
     for each in range(number):
         Publisher.objects.filter(pk=each).count()
         time.sleep(0.002)
@@ -152,10 +171,44 @@ async def coroutine(request):
 
 @public
 async def coroutine_by_number(request, number):
+    ARRIVED.append(number)
+    while len(ARRIVED) < EVERYBODY:  # noqa: ASYNC110 - an Event belongs to one test's loop
+        await asyncio.sleep(0.001)
     for each in range(number):
         await sync_to_async(Publisher.objects.filter(pk=each).count)()
         await asyncio.sleep(0.002)
     return page(f"async number {number}")
+
+
+@method_decorator(public, name="dispatch")
+class CoroutineClassView(View):
+    async def get(self, request):
+        return page(f"async class {await Publisher.objects.acount()}")
+
+
+@public
+async def coroutine_deferred(request):
+    return TemplateResponse(request, template(), {"publishers": Publisher.objects.all()})
+
+
+class AwaitedResponse(TemplateResponse):
+    async def render(self):
+        return await sync_to_async(super().render)()
+
+
+@public
+async def coroutine_awaited(request):
+    return AwaitedResponse(request, template(), {"publishers": Publisher.objects.all()})
+
+
+async def chunks():
+    for chunk in ("<html><body>", "streamed", "</body></html>"):
+        yield chunk
+
+
+@public
+async def coroutine_streaming(request):
+    return StreamingHttpResponse(chunks())
 
 
 @public
@@ -173,13 +226,14 @@ def hidden(request):
     return page("hidden")
 
 
-def set_urlconf(get_response):
-    def middleware(request):
+class SetUrlconf(MiddlewareMixin):
+    def process_request(self, request):
         if "hidden" in request.GET:
             request.urlconf = "tests.contract.other_urls"
-        return get_response(request)
 
-    return middleware
+
+def sync_only(get_response):
+    return lambda request: get_response(request)  # noqa: PLW0108 - a middleware is a callable of its own
 
 
 def name_worker(get_response):
@@ -191,21 +245,16 @@ def name_worker(get_response):
     return middleware
 
 
-class Rescue:
+class Rescue(MiddlewareMixin):
     """
     Turns the exception of a view into a page, if asked to.
     """
-
-    def __init__(self, get_response):
-        self.get_response = get_response
-
-    def __call__(self, request):
-        return self.get_response(request)
 
     def process_exception(self, request, exception):
         return page(f"rescued {exception}") if "rescue" in request.GET else None
 
 
+# All of them async-capable: behind a sync one, Django runs the requests of one test client one after another.
 MIDDLEWARE = [
     "debug_toolbar.middleware.DebugToolbarMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -215,13 +264,28 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
-    "tests.contract.site.set_urlconf",
+    "tests.contract.site.SetUrlconf",
     "tests.contract.site.Rescue",
 ]
 
-SHAPES = (
-    "plain callable class decorated deferred streaming file json missing redirect coroutine".split()  # noqa: SIM905
-)
+SHAPES = [
+    "plain",
+    "callable",
+    "class",
+    "decorated",
+    "deferred",
+    "streaming",
+    "file",
+    "json",
+    "missing",
+    "redirect",
+    "with-cookie",
+    "coroutine",
+    "coroutine-class",
+    "coroutine-deferred",
+]
+# Django itself cannot serve these over WSGI.
+ASGI_SHAPES = [*SHAPES, "coroutine-awaited", "coroutine-streaming"]
 
 urlpatterns = [
     path("__debug__/", include("debug_toolbar.urls")),
@@ -240,9 +304,15 @@ urlpatterns = [
     path("json/", json),
     path("missing/", missing),
     path("redirect/", redirect),
+    path("matched/", matched),
+    path("with-cookie/", with_cookie),
     path("number/<int:number>/", query_by_number),
     path("coroutine/", coroutine),
     path("coroutine/<int:number>/", coroutine_by_number),
+    path("coroutine-class/", CoroutineClassView.as_view()),
+    path("coroutine-deferred/", coroutine_deferred),
+    path("coroutine-awaited/", coroutine_awaited),
+    path("coroutine-streaming/", coroutine_streaming),
     path("coroutine-fails/", coroutine_fails),
     path("pid/", pid),
     *i18n_patterns(path("translated/", plain)),

@@ -19,16 +19,26 @@ from pathlib import Path
 
 import html5lib
 import pytest
+from asgiref.sync import sync_to_async
 from debug_toolbar import store as stores
+from debug_toolbar.middleware import show_toolbar_func_or_path
+from debug_toolbar.panels.history import HistoryPanel
+from debug_toolbar.settings import PANELS_DEFAULTS
 from debug_toolbar.toolbar import DebugToolbar
 from django.db import connection
-from django.test import Client
+from django.test import AsyncClient, Client
+from django.utils.module_loading import import_string
 
 from perf_panels.findings import Finding
+from perf_panels.panels import all_panels
+from tests.contract import site
+from tests.contract.conftest import switched_on
 from tests.contract.test_failures import shown
+from tests.site import csp
 from tests.site.models import Publisher
 
 ROOT = Path(__file__).parents[2]
+SUBTITLE = re.compile(r"<small>.*?</small>", re.DOTALL)
 STORES = {
     "memory": "debug_toolbar.store.MemoryStore",
     "redis": "debug_toolbar.store.CacheStore",
@@ -43,7 +53,8 @@ def publishers():
 
 @pytest.fixture(params=STORES)
 def store(request, settings, monkeypatch):
-    config = {"TOOLBAR_STORE_CLASS": STORES[request.param]}
+    # Runs that share a Redis keep apart.
+    config = {"TOOLBAR_STORE_CLASS": STORES[request.param], "CACHE_KEY_PREFIX": f"perf_panels_{os.getpid()}:"}
     if request.param == "redis":
         url = request.getfixturevalue("redis_url")
         settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}}
@@ -84,28 +95,68 @@ def test_the_stats_have_the_keys_every_panel_has(client, recorded, publishers):
 
     stats = recorded()[-1]
     assert isinstance(stats["schema"], int)
+    assert isinstance(stats["findings"], list)
     assert stats["error"] is None
     assert isinstance(stats["truncated"], dict)
-    for finding in stats["findings"]:
+
+
+def test_the_findings_have_the_keys_every_panel_has(client, recorded, publishers):
+    client.get("/deferred/")
+
+    findings = recorded()[-1]["findings"]
+    assert findings
+    for finding in findings:
         assert set(finding) == {field.name for field in fields(Finding)}
         assert finding["severity"] in {"critical", "warning", "info"}
 
 
-def test_the_stats_are_capped_and_say_what_was_cut(client, recorded, panel, settings, monkeypatch):
+@pytest.mark.parametrize("url", ["/private/", "/no/such/url/", "/json/", "/redirect/", "/fails/"])
+def test_the_stats_have_the_same_keys_whatever_was_answered(url, client, recorded):
+    client.get(url)
+
+    stats = recorded()[-1]
+    assert {"schema", "findings", "error", "truncated"} <= stats.keys()
+    assert stats["error"] is None
+
+
+@pytest.fixture
+def crowded(panel, publishers, monkeypatch, settings):
+    """
+    The panel finds a thousand times what it finds, and may store little.
+    """
     report = panel.report
-    finding = {"rule": "r", "severity": "info", "title": "x" * 500, "origin": None, "fix_at": None}
 
     def big(self, request, response):
-        return report(self, request, response) | {"findings": [finding] * 1_000}
+        stats = report(self, request, response)
+        lists = ("findings", *panel.trim_keys)
+        return stats | {key: stats[key] * 1_000 for key in lists if stats.get(key)}
 
     monkeypatch.setattr(panel, "report", big)
     settings.PERF_PANELS = {"MAX_STORED_BYTES": 50_000}
 
-    client.get("/plain/")
+
+def test_the_stats_are_capped(crowded, client, recorded):
+    client.get("/deferred/")
+
+    assert len(json.dumps(recorded()[-1])) <= 50_000
+
+
+def test_the_stats_say_what_was_cut(crowded, client, recorded):
+    client.get("/deferred/")
 
     stats = recorded()[-1]
-    assert len(json.dumps(stats)) <= 50_000
-    assert stats["truncated"]["findings"] + len(stats["findings"]) == 1_000
+    assert stats["truncated"]["findings"] > 0
+    assert (stats["truncated"]["findings"] + len(stats["findings"])) % 1_000 == 0
+
+
+def test_a_capped_panel_is_still_shown_and_says_that_it_was_cut(crowded, client, panel, recorded):
+    client.get("/deferred/")
+
+    content = shown(panel)
+
+    html5lib.HTMLParser(strict=True).parseFragment(content)
+    assert "data-error" not in content
+    assert str(recorded()[-1]["truncated"]["findings"]) in content
 
 
 @pytest.mark.parametrize("url", ["/deferred/", "/plain/", "/private/"])
@@ -133,6 +184,34 @@ def test_history_shows_the_panel_without_a_request(client, panel, publishers):
     assert stored.content
 
 
+def test_historys_side_bar_shows_the_panel(client, panel, publishers, monkeypatch):
+    monkeypatch.setattr(DebugToolbar, "_panel_classes", [HistoryPanel, panel])
+    client.get("/deferred/")
+    request_id = list(stores.get_store().request_ids())[-1]
+
+    response = client.get("/__debug__/history_sidebar/", {"request_id": request_id, "exclude_history": True})
+
+    assert f'id="djdt-{panel.panel_id}"' in response.json()[panel.panel_id]["button"]
+    assert f'id="{panel.panel_id}"' in response.json()[panel.panel_id]["content"]
+
+
+def test_historys_side_bar_says_the_same_as_the_page(client, panel, publishers, monkeypatch):
+    monkeypatch.setattr(DebugToolbar, "_panel_classes", [HistoryPanel, panel])
+    body = client.get("/deferred/").content.decode()
+    request_id = list(stores.get_store().request_ids())[-1]
+
+    response = client.get("/__debug__/history_sidebar/", {"request_id": request_id, "exclude_history": True})
+
+    (subtitle,) = SUBTITLE.findall(response.json()[panel.panel_id]["button"])
+    assert subtitle in SUBTITLE.findall(body)
+
+
+def test_a_request_that_history_has_dropped_is_no_error(client, panel):
+    response = client.get("/__debug__/render_panel/", {"request_id": "0" * 32, "panel_id": panel.panel_id})
+
+    assert response.status_code == 200
+
+
 @pytest.mark.parametrize("config", [{"RENDER_PANELS": True}, {"USE_SHADOW_DOM": False}, {"UPDATE_ON_FETCH": True}])
 def test_the_panel_is_in_the_page_however_the_toolbar_is_configured(config, client, panel, settings, publishers):
     settings.DEBUG_TOOLBAR_CONFIG = settings.DEBUG_TOOLBAR_CONFIG | config
@@ -140,11 +219,59 @@ def test_the_panel_is_in_the_page_however_the_toolbar_is_configured(config, clie
     body = client.get("/deferred/").content.decode()
 
     assert f'id="djdt-{panel.panel_id}"' in body
-    if "RENDER_PANELS" in config:
-        assert "data-findings" in body
 
 
-def test_the_toolbars_own_requests_are_recorded_nowhere(client, panel, recorded):
+def test_a_panel_rendered_into_the_page_is_the_one_opened_later(client, panel, settings, publishers):
+    settings.DEBUG_TOOLBAR_CONFIG = settings.DEBUG_TOOLBAR_CONFIG | {"RENDER_PANELS": True}
+
+    body = client.get("/deferred/").content.decode()
+
+    assert "data-error" not in body
+    assert shown(panel) in body
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_the_projects_callback_decides_whether_the_panel_is_there(debug, client, panel, settings, recorded):
+    config = {"SHOW_TOOLBAR_CALLBACK": lambda request: "show" in request.GET}
+    settings.DEBUG_TOOLBAR_CONFIG = settings.DEBUG_TOOLBAR_CONFIG | config
+    settings.DEBUG = debug
+    show_toolbar_func_or_path.cache_clear()
+
+    with_it, without = client.get("/plain/?show=1"), client.get("/plain/")
+
+    show_toolbar_func_or_path.cache_clear()
+    assert f'id="djdt-{panel.panel_id}"' in with_it.content.decode()
+    assert "djDebug" not in without.content.decode()
+    assert len(recorded()) == 1
+
+
+@pytest.mark.parametrize("place", [0, 1, len(site.MIDDLEWARE)])
+@pytest.mark.parametrize("render", [True, False])
+@pytest.mark.usefixtures("publishers")
+def test_a_strict_csp_is_left_as_it_is(place, render, client, settings):
+    settings.STRICT_CSP = True
+    settings.MIDDLEWARE = [*site.MIDDLEWARE[:place], "tests.site.csp.strict_csp", *site.MIDDLEWARE[place:]]
+    settings.DEBUG_TOOLBAR_CONFIG = settings.DEBUG_TOOLBAR_CONFIG | {"RENDER_PANELS": render}
+
+    response = client.get("/deferred/")
+
+    nonce = response.wsgi_request.csp_nonce
+    assert response.headers["Content-Security-Policy"] == csp.POLICY.format(nonce=nonce)
+
+
+def test_a_panel_rendered_under_a_strict_csp_has_a_nonce_for_each_script(client, panel, settings, publishers):
+    settings.STRICT_CSP = True
+    settings.MIDDLEWARE = ["tests.site.csp.strict_csp", *site.MIDDLEWARE]
+    settings.DEBUG_TOOLBAR_CONFIG = settings.DEBUG_TOOLBAR_CONFIG | {"RENDER_PANELS": True}
+
+    response = client.get("/deferred/")
+
+    scripts = re.findall(r"<script[^>]*>", response.content.decode())
+    assert scripts
+    assert all(f'nonce="{response.wsgi_request.csp_nonce}"' in script for script in scripts)
+
+
+def test_the_toolbars_own_requests_are_recorded_nowhere(client, panel, recorded, seen):
     client.get("/plain/")
     request_id = list(stores.get_store().request_ids())[-1]
 
@@ -152,20 +279,31 @@ def test_the_toolbars_own_requests_are_recorded_nowhere(client, panel, recorded)
 
     assert "data-findings" in response.json()["content"]
     assert len(recorded()) == 1
+    assert seen == ["plain"]
 
 
-def test_a_panel_works_beside_all_others(monkeypatch, panel, publishers):
-    from debug_toolbar.settings import PANELS_DEFAULTS
-    from django.utils.module_loading import import_string
+@pytest.mark.parametrize("first", [True, False])
+def test_all_panels_work_beside_each_other(first, publishers, monkeypatch):
+    toolbars, ours = [*map(import_string, PANELS_DEFAULTS)], all_panels()
+    monkeypatch.setattr(DebugToolbar, "_panel_classes", [*ours, *toolbars] if first else [*toolbars, *ours])
+    client = switched_on(Client(), *ours)
 
-    from perf_panels.panels import all_panels
-
-    monkeypatch.setattr(DebugToolbar, "_panel_classes", [*map(import_string, PANELS_DEFAULTS), *all_panels()])
-
-    response = Client().get("/deferred/")
+    response = client.get("/deferred/")
 
     assert response.status_code == 200
-    assert "data-error" not in shown(panel)
+    assert [panel.panel_id for panel in ours if "data-error" in shown(panel)] == []
+
+
+async def test_all_panels_work_beside_each_other_over_asgi(monkeypatch):
+    ours = all_panels()
+    monkeypatch.setattr(DebugToolbar, "_panel_classes", [*map(import_string, PANELS_DEFAULTS), *ours])
+    client = switched_on(AsyncClient(), *ours)
+
+    response = await client.get("/coroutine-deferred/")
+
+    contents = [await sync_to_async(shown)(panel) for panel in ours]
+    assert response.status_code == 200
+    assert not any("data-error" in content for content in contents)
 
 
 SETTINGS = """
@@ -202,8 +340,6 @@ def served(url, panel):
 
 @contextmanager
 def two_workers(folder):
-    from tests.contract import site
-
     (folder / "workers_settings.py").write_text(
         SETTINGS.format(database=str(folder / "workers.sqlite3"), middleware=site.MIDDLEWARE)
     )
@@ -224,7 +360,11 @@ def two_workers(folder):
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(10)
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
         log.close()
 
 

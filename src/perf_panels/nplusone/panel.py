@@ -60,7 +60,7 @@ class NPlusOnePanel(ViewPanel):
 
     @property
     def scripts(self) -> list[str]:
-        return [static("perf_panels/js/panel.js")]
+        return self._guard("scripts", lambda: [static("perf_panels/js/panel.js")]) or []
 
     @contextmanager
     def process_view(
