@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import functools
 from contextlib import AsyncExitStack, ExitStack
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Protocol
 
+from asgiref.sync import iscoroutinefunction
 from django.core.handlers.base import BaseHandler
 
 if TYPE_CHECKING:

@@ -192,6 +192,15 @@ async def test_every_shape_is_served_over_asgi(shape, async_client, recorded, mo
     assert stats["error"] is None
 
 
+@pytest.mark.parametrize("shape", ["coroutine", "coroutine-class", "coroutine-deferred"])
+async def test_async_views_are_served_although_no_panel_is_on(shape, panel, monkeypatch):
+    monkeypatch.setattr(DebugToolbar, "_panel_classes", [])
+
+    response = await AsyncClient().get(f"/{shape}/")
+
+    assert response.status_code == 200
+
+
 @pytest.mark.parametrize("shape", site.SHAPES)
 def test_every_shape_of_view_is_watched_once(shape, client, seen):
     essence(client.get(f"/{shape}/"))

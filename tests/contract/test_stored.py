@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields
+from decimal import Decimal
 from pathlib import Path
 
 import html5lib
@@ -28,6 +29,8 @@ from debug_toolbar.toolbar import DebugToolbar
 from django.db import connection
 from django.test import AsyncClient, Client
 from django.utils.module_loading import import_string
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext_lazy
 
 from perf_panels.findings import Finding
 from perf_panels.panels import all_panels
@@ -77,11 +80,29 @@ def toolbars_table():
         editor.delete_model(HistoryEntry)
 
 
-def test_every_store_gives_back_what_was_stored(store, client, panel, publishers, monkeypatch):
+@pytest.fixture
+def kept(panel, monkeypatch):
+    """
+    What the panel gave to ``record_stats``, request by request.
+    """
     kept = []
     record = panel.record_stats
     monkeypatch.setattr(panel, "record_stats", lambda self, stats: (kept.append(dict(stats)), record(self, stats)))
+    return kept
 
+
+def test_what_a_report_holds_is_stored_as_plain_json(kept, client, panel, monkeypatch):
+    report = panel.report
+    odd = {"tuple": (1, 2), "lazy": gettext_lazy("Yes"), "safe": mark_safe("<b>"), "set": {1}, "keys": {1: Decimal(2)}}
+    monkeypatch.setattr(panel, "report", lambda self, *args: report(self, *args) | odd)
+
+    client.get("/plain/")
+
+    assert json.loads(json.dumps(kept[-1])) == kept[-1]
+    assert type(kept[-1]["safe"]) is str
+
+
+def test_every_store_gives_back_what_was_stored(store, kept, client, panel, publishers):
     client.get("/deferred/")
 
     request_id = list(stores.get_store().request_ids())[-1]
