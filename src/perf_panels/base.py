@@ -159,6 +159,7 @@ class ViewPanel(Panel):
         )
         if self._error:
             stats["error"] = self._error
+        # The toolbar has not typed its record_stats.
         self._guard("store", lambda: self.record_stats(self._capped(stats)))  # type: ignore[no-untyped-call]
 
     @property

@@ -113,7 +113,7 @@ def stamp_of(queryset: Any) -> Stamp | None:
     """
     stamp = queryset.__dict__.get(STAMP)
     if not isinstance(stamp, tuple):
-        return stamp  # type: ignore[no-any-return]
+        return stamp  # type: ignore[no-any-return] # whatever else hangs on the queryset, this is ours
     instance = queryset._hints.get("instance")
     if instance is None:
         return None

@@ -32,7 +32,7 @@ def to_one_get(relation_name: str, original: Callable[..., Any]) -> Callable[...
     asking Django once more for each of them would be most of what this hook costs.
     """
 
-    def __get__(self: Any, instance: Any, cls: Any = None) -> Any:  # noqa: N807
+    def __get__(self: Any, instance: Any, cls: Any = None) -> Any:
         if instance is None:
             return original(self, instance, cls)
         state, relation = instance._state, getattr(self, relation_name)
@@ -57,7 +57,7 @@ def to_one_get(relation_name: str, original: Callable[..., Any]) -> Callable[...
 
 
 def generic_get(original: Callable[..., Any]) -> Callable[..., Any]:
-    def __get__(self: Any, instance: Any, cls: Any = None) -> Any:  # noqa: N807
+    def __get__(self: Any, instance: Any, cls: Any = None) -> Any:
         recording = current()
         if recording is None or instance is None:
             return original(self, instance, cls)
@@ -103,7 +103,7 @@ def _load(recording: Recording, get: Callable[[], Any], instance: Any, name: str
 
 
 def to_many_get(original: Callable[..., Any]) -> Callable[..., Any]:
-    def __get__(self: Any, instance: Any, cls: Any = None) -> Any:  # noqa: N807
+    def __get__(self: Any, instance: Any, cls: Any = None) -> Any:
         manager = original(self, instance, cls)
         recording = current()
         if instance is None or recording is None or recording.local.prefetch is not None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def queryset_init(original: Callable[..., None]) -> Callable[..., None]:
-    def __init__(self: Any, model: Any = None, query: Any = None, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+    def __init__(self: Any, model: Any = None, query: Any = None, *args: Any, **kwargs: Any) -> None:
         original(self, model, query, *args, **kwargs)
         recording = current()
         # A queryset made with a query is a clone, which _clone stamps.
@@ -90,7 +90,7 @@ def _operation(frame: Any) -> tuple[str, Any]:
 
 
 def iterate(original: Callable[..., Any]) -> Callable[..., Any]:
-    def __iter__(self: Any) -> Iterator[Any]:  # noqa: N807
+    def __iter__(self: Any) -> Iterator[Any]:
         rows: Iterator[Any] = original(self)
         recording = current()
         if recording is None or recording.failure is not None:
@@ -168,7 +168,7 @@ def _note_evaluation(recording: Recording, peers: Peers, stamp: Stamp | None) ->
 
 
 def populator_init(original: Callable[..., None]) -> Callable[..., None]:
-    def __init__(self: Any, klass_info: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+    def __init__(self: Any, klass_info: Any, *args: Any, **kwargs: Any) -> None:
         recording = current()
         parent = recording.local.populating if recording else None
         if recording is None or parent is None or klass_info.get("from_parent"):
