@@ -1,0 +1,83 @@
+"""
+All objects of the process, told apart without a moment at which another thread runs and half-built ones are held.
+
+CPython shows a tuple to the collector before it is filled. A second reference to it, which ``gc.get_objects`` takes,
+makes ``tuple(iterable)`` of another thread fail with SystemError, in the host's code. So the objects are taken, told
+apart and let go again within one call into C, during which no other thread runs; what is handed out are no tuples.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from contextlib import contextmanager
+from itertools import chain, filterfalse, groupby
+from operator import itemgetter, methodcaller
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def count_by_type() -> Counter[type]:
+    """
+    Count the objects that the collector tracks.
+    """
+    with _without_collections():
+        return Counter(map(type, _tracked()))
+
+
+def of_type(cls: type) -> list[Any]:
+    """
+    Return the tracked objects of exactly this type, which must not be ``tuple``.
+    """
+    with _without_collections():
+        return list(_of_type(cls))
+
+
+def all_but_tuples() -> list[Any]:
+    """
+    Return the tracked objects that are no tuples.
+    """
+    with _without_collections():
+        runs = filterfalse(methodcaller("__contains__", tuple), groupby(_tracked(), type))
+        return list(chain.from_iterable(map(itemgetter(1), runs)))
+
+
+def bytes_of_tuples() -> int:
+    """
+    Return the size of all tuples together, without what the collector keeps beside each.
+    """
+    with _without_collections():
+        return sum(map(tuple.__sizeof__, _of_type(tuple)))
+
+
+def held_by_tuples() -> list[Any]:
+    """
+    Return what tuples refer to, which is complete even where the tuple is not; an object may come several times.
+    """
+    with _without_collections():
+        return list(chain.from_iterable(map(gc.get_referents, _of_type(tuple))))
+
+
+def _tracked() -> Iterator[Any]:
+    # Asked for together with the first object: within the call that uses them up.
+    return chain.from_iterable(map(gc.get_objects, (None,)))
+
+
+def _of_type(cls: type) -> Iterator[Any]:
+    # A run of objects of one type comes as (type, objects). Only functions written in C see them.
+    runs = filter(methodcaller("__contains__", cls), groupby(_tracked(), type))
+    return chain.from_iterable(map(itemgetter(1), runs))
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    # Before Python 3.12 a collection may start within a call into C, and run finalizers written in Python.
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

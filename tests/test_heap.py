@@ -1,0 +1,98 @@
+"""
+Looking at all objects does no harm to the threads that make some meanwhile.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+
+import pytest
+
+from perf_panels import heap
+
+
+class Thing:
+    pass
+
+
+@pytest.fixture
+def builders():
+    """
+    Threads that make tuples of what Python code gives them, as any project does; ``broken`` gets what they raise.
+    """
+    over, broken = threading.Event(), []
+
+    def build():
+        try:
+            while not over.is_set():
+                tuple(map(lambda number: [number], range(37)))  # noqa: C417 - the map is what matters
+        except SystemError as error:
+            broken.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=build) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    yield broken
+    over.set()
+    for thread in threads:
+        thread.join()
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        heap.count_by_type,
+        heap.all_but_tuples,
+        heap.bytes_of_tuples,
+        heap.held_by_tuples,
+        lambda: heap.of_type(Thing),
+    ],
+    ids=["count_by_type", "all_but_tuples", "bytes_of_tuples", "held_by_tuples", "of_type"],
+)
+def test_tuples_that_other_threads_are_making_are_left_alone(look, builders):
+    for _ in range(15):
+        look()
+
+    assert builders == []
+
+
+def test_objects_of_a_type_are_found():
+    things = [Thing() for _ in range(200)]
+
+    found = heap.of_type(Thing)
+
+    assert len(found) == 200
+    assert {id(each) for each in found} == {id(each) for each in things}
+    assert heap.count_by_type()[Thing] == 200
+
+
+def test_all_but_tuples_has_no_tuple_and_nothing_twice():
+    found = heap.all_but_tuples()
+
+    assert tuple not in set(map(type, found))
+    assert len({id(each) for each in found}) == len(found)
+
+
+def test_what_a_tuple_refers_to_is_found():
+    thing = Thing()
+    kept = (thing, "text")
+
+    assert any(each is thing for each in heap.held_by_tuples())
+    assert heap.bytes_of_tuples() >= kept.__sizeof__()
+
+
+def test_the_collector_is_as_it_was():
+    heap.count_by_type()
+    assert gc.isenabled()
+
+    gc.disable()
+    try:
+        heap.count_by_type()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
