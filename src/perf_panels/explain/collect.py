@@ -1,0 +1,144 @@
+"""
+Collects the statements of one request for the EXPLAIN panel: folded while they run, so that a page of thousands of
+them stays as fast as it was. Nothing is executed here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from perf_panels import origins, statements
+from perf_panels.conf import get_config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from perf_panels.origins import Site
+    from perf_panels.statements import Statement
+
+logger = logging.getLogger("perf_panels")
+
+_NO_MARKS: dict[str, dict[str, str]] = {}
+
+
+@dataclass(slots=True)
+class Executed:
+    """
+    All executions of one text on one alias; ``params`` are those of the slowest. ``site`` is where it was first seen.
+    """
+
+    alias: str
+    vendor: str
+    sql: str
+    many: bool
+    site: Site
+    params: Any = None
+    count: int = 0
+    total_ms: float = 0.0
+    worst_ms: float = 0.0
+    rows: int | None = None
+    failed: int = 0
+    unsaid_rows: bool = False
+
+    def add(self, statement: Statement) -> None:
+        """
+        Count one execution.
+        """
+        self.count += 1
+        self.total_ms += statement.duration_ms
+        self.failed += statement.failed
+        if statement.rows is None:
+            self.unsaid_rows = True
+        else:
+            self.rows = (self.rows or 0) + statement.rows
+        if self.count == 1 or statement.duration_ms > self.worst_ms:
+            self.worst_ms = statement.duration_ms
+            # The caller may change its list afterwards; generators and iterators are used up by now.
+            self.params = _kept(statement.params)
+
+
+@dataclass
+class Recording:
+    """
+    The statements of one request. ``failure`` is the first exception of ours; after it nothing more is collected.
+    """
+
+    executed: dict[tuple[str, Any, bool], Executed] = field(default_factory=dict)
+    queries: int = 0
+    omitted: int = 0
+    failure: Exception | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    limit: int = field(default_factory=lambda: get_config().MAX_STATEMENTS)
+
+    def before(self, statement: Statement, frame: FrameType) -> None:
+        """
+        Find out who asks, the first time a text is seen. Called by ``statements``.
+        """
+        if self.failure is not None:
+            return
+        try:
+            statement.sql = _text(statement.sql)
+            key = (statement.alias, statement.sql, statement.many)
+            if key not in self.executed and len(self.executed) < self.limit:
+                site, _ = origins.trace(frame, _NO_MARKS)
+                # Two threads may meet here with the same text: the first one's entry stays.
+                self.executed.setdefault(
+                    key, Executed(statement.alias, statement.vendor, statement.sql, statement.many, site)
+                )
+        except Exception as error:  # noqa: BLE001 - the host's query must run, whatever we do wrong
+            self._fail(error)
+
+    def after(self, statement: Statement) -> None:
+        """
+        Count the execution, now that its duration is known. Called by ``statements``.
+        """
+        if self.failure is not None:
+            return
+        try:
+            with self.lock:
+                self.queries += 1
+                executed = self.executed.get((statement.alias, statement.sql, statement.many))
+                if executed is None:
+                    self.omitted += 1
+                else:
+                    executed.add(statement)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = self.failure or error
+        logger.error("The EXPLAIN panel stopped watching this request", exc_info=error)
+
+
+@contextmanager
+def recording_into(recording: Recording) -> Iterator[None]:
+    """
+    Collect the statements of this context into ``recording``.
+    """
+    with statements.listening(recording):
+        yield
+
+
+def _text(sql: Any) -> str:
+    """
+    Return the statement as text; psycopg's ``Composed`` and bytes are what Django lets through besides ``str``.
+    """
+    if isinstance(sql, str):
+        return sql
+    if isinstance(sql, bytes):
+        return sql.decode(errors="replace")
+    as_string = getattr(sql, "as_string", None)
+    return str(as_string(None) if as_string is not None else sql)
+
+
+def _kept(params: Any) -> Any:
+    if type(params) is tuple or params is None:
+        return params
+    if isinstance(params, dict):
+        return dict(params)
+    return list(params) if isinstance(params, (list, tuple)) else params
