@@ -1,0 +1,109 @@
+"""
+From the ids of code objects, which is all that vmprof wrote, to functions. Runs after the response.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+from perf_panels import heap
+from perf_panels.vmprof import template_frames, tracebacks
+from perf_panels.vmprof.samples import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MOST_KEPT = 50_000
+
+_known: dict[int, CodeType] = {}
+"""The code objects met so far. Held, so that no other can get the id of one of them."""
+_jinja: dict[CodeType, Any] = {}
+_lock = threading.Lock()
+
+
+def resolve(ids: set[int]) -> dict[int, CodeType]:
+    """
+    Return the code objects that have these ids. One that is gone is missing.
+    """
+    with _lock:
+        if len(_known) > _MOST_KEPT:
+            _known.clear()
+        missing = ids.difference(_known)
+        if missing:
+            _known.update(_search(missing))
+        return {each: _known[each] for each in ids if each in _known}
+
+
+def frame_of(code: CodeType | None, line: int | None) -> Frame | None:
+    """
+    Return the frame as the report has it; None for one of our own, which nobody wants to see.
+    """
+    if code is None:
+        return Frame("", 0, "(gone)")
+    place = template_frames.PLACES.get(code)
+    if place is not None:
+        return Frame(place.path, place.line, code.co_name, None, place.template, place.line)
+    if tracebacks.is_own(code):
+        return None
+    function = getattr(code, "co_qualname", code.co_name).replace("<locals>.", "")
+    template = _jinja_template(code)
+    if template is not None:
+        lineno = template.get_corresponding_lineno(line or code.co_firstlineno)
+        return Frame(template.filename or code.co_filename, lineno, code.co_name, line, template.name, lineno)
+    return Frame(code.co_filename, code.co_firstlineno, function, line)
+
+
+def _search(ids: set[int]) -> dict[int, CodeType]:
+    """
+    Look for code objects where they can be: in functions and in what runs now; each holds those it makes functions of.
+    """
+    found: dict[int, CodeType] = {}
+    left = set(ids)
+    seen: set[int] = set()
+    for code in _roots():
+        waiting = [code]
+        while waiting and left:
+            one = waiting.pop()
+            if id(one) in seen:
+                continue
+            seen.add(id(one))
+            if id(one) in left:
+                found[id(one)] = one
+                left.discard(id(one))
+            waiting += [constant for constant in one.co_consts if type(constant) is CodeType]
+        if not left:
+            break
+    return found
+
+
+def _roots() -> Iterable[CodeType]:
+    for frame in list(sys._current_frames().values()):
+        each: Any = frame
+        while each is not None:
+            yield each.f_code
+            each = each.f_back
+    for function in heap.of_type(FunctionType):
+        yield function.__code__
+
+
+def _jinja_template(code: CodeType) -> Any:
+    """
+    Return the Jinja template that a code object was compiled from, or None.
+    """
+    if "jinja2" not in sys.modules or code.co_filename.endswith(".py"):
+        return None
+    if code not in _jinja:
+        if len(_jinja) > _MOST_KEPT:
+            _jinja.clear()
+        _jinja[code] = _search_jinja(code)
+    return _jinja[code]
+
+
+def _search_jinja(code: CodeType) -> Any:
+    for function in heap.of_type(FunctionType):
+        if function.__code__ is code:
+            return function.__globals__.get("__jinja_template__")
+    return None

@@ -1,0 +1,337 @@
+"""
+More samples, the server's side: starts the process that replays the request, keeps what it finds, says how far it is.
+
+The progress and the wish to stop are in the toolbar's store, so that any worker can answer a click. The thread that
+reads the process lives in the worker that was asked first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from debug_toolbar.store import get_store
+from django.db import connections
+from django.utils.translation import gettext as _, ngettext
+
+from perf_panels import actions, considerate, exclusive
+from perf_panels.conf import get_config
+from perf_panels.vmprof import PANEL_ID
+from perf_panels.vmprof.modes import why_no_vmprof
+from perf_panels.vmprof.reduce import explain
+from perf_panels.vmprof.replay import Merged, from_json, headers_of
+from perf_panels.vmprof.report import report
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    Progress = dict[str, Any]
+
+TOOL = "More samples"
+METHODS = ("GET", "HEAD")
+_PROGRESS = f"{PANEL_ID}.progress"
+_STOP = f"{PANEL_ID}.stop"
+# Shorter than vmprof lives on the Pythons that it crashes; long enough to be more than one run of most pages.
+_CHUNK_S = 0.5
+_CRASHES_IN_A_ROW = 3
+_SILENT_S = 15.0
+"""Seconds without a word after which the thread that did the work is gone: its server was restarted."""
+_SAVE_S = 0.3
+_GONE_S = 5.0
+
+
+def start(request: HttpRequest, request_id: str, stats: dict[str, Any], wanted: Progress) -> Progress:
+    """
+    Start replaying. Raises ``actions.Refused`` with a sentence where it cannot be.
+    """
+    job = _job(request, stats, wanted)
+    try:
+        exclusive.acquire(TOOL, stats["url"])
+    except exclusive.Busy as busy:
+        raise actions.Refused(
+            _("More samples of %(holder)s are being taken. Stop that first, or wait.") % {"holder": busy.holder}
+        ) from None
+    try:
+        considerate.save_panel(get_store(), request_id, _STOP, {"stop": False})
+        replay = Replay(request_id, job, wanted)
+        replay.tell("running")
+        # A daemon: the server's end ends it, and the process with it, whose standard input closes.
+        threading.Thread(target=replay.run, name="perf-panels-more-samples", daemon=True).start()
+    except BaseException:
+        exclusive.release(TOOL)
+        raise
+    return replay.progress
+
+
+def progress(request_id: str) -> Progress:
+    """
+    Return how far it is.
+    """
+    found: Progress = get_store().panel(request_id, _PROGRESS) or {"state": "none"}
+    if found["state"] == "running" and time.time() - found["said_at"] > _SILENT_S + found["chunk_s"]:
+        return found | {"state": "failed", "sentence": _("The server that took the samples is gone. Start again.")}
+    return found
+
+
+def stop(request_id: str) -> Progress:
+    """
+    Ask for the end, and wait a moment for it.
+    """
+    store = get_store()
+    for _attempt in range(20):
+        # Written anew each time: two workers that write to one request can undo each other in the toolbar's stores.
+        considerate.save_panel(store, request_id, _STOP, {"stop": True})
+        time.sleep(0.1)
+        now = progress(request_id)
+        if now["state"] != "running":
+            return now
+    return now
+
+
+class Replay:
+    """
+    One wish for more samples, from its start to its report.
+    """
+
+    def __init__(self, request_id: str, job: dict[str, Any], wanted: Progress) -> None:
+        self.request_id = request_id
+        self.job = job
+        self.period_ms = wanted["period_ms"]
+        self.merged = Merged()
+        self.statuses: set[int] = set()
+        self.notes: list[str] = []
+        self.began = time.monotonic()
+        self.in_a_row = 0
+        self.said = 0.0
+        self.progress: Progress = {
+            "state": "running",
+            "samples": 0,
+            "wanted": wanted["samples"],
+            "seconds": wanted["seconds"],
+            "runs": 0,
+            "crashes": 0,
+            "elapsed_s": 0.0,
+            "engine": job["engine"],
+            "chunk_s": job["chunk_s"],
+            "said_at": time.time(),
+            "sentence": _("Starting another process with this project."),
+        }
+
+    def run(self) -> None:
+        """
+        Take samples until there are enough, and store their report. Runs in a thread of its own.
+        """
+        state, sentence = "failed", ""
+        try:
+            state, sentence = self._take()
+            self._store()
+        except Exception as error:  # noqa: BLE001 - nobody else would hear of it
+            actions.logger.exception("More samples failed")
+            state, sentence = "failed", f"{type(error).__name__}: {error}"
+        finally:
+            exclusive.release(TOOL)
+            self.tell(state, sentence)
+            connections.close_all()
+
+    def tell(self, state: str, sentence: str = "") -> None:
+        """
+        Say how far it is, to whoever asks.
+        """
+        self.progress |= {
+            "state": state,
+            "elapsed_s": round(time.monotonic() - self.began, 1),
+            "said_at": time.time(),
+        }
+        if sentence or state != "running":
+            self.progress["sentence"] = sentence
+        considerate.save_panel(get_store(), self.request_id, _PROGRESS, self.progress)
+
+    def _take(self) -> tuple[str, str]:
+        while True:
+            with tempfile.TemporaryFile() as errors:
+                process = _process(self.job, errors)
+                watch = threading.Thread(target=self._end_in_time, args=(process,), daemon=True)
+                watch.start()
+                try:
+                    self._read(process)
+                    # It said its last word, and may need a moment to be gone.
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(0 if self._ended() else _GONE_S)
+                finally:
+                    _end(process)
+                    watch.join()
+                if ended := self._ended():
+                    return ended
+                if process.returncode >= 0:
+                    return "failed", _last_line(errors) or _("The process ended by itself.")
+            if not self._crashed(process.returncode):
+                return "failed", self.progress["sentence"]
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        """
+        Take in what the process says, until there is enough or it ends.
+        """
+        assert process.stdout is not None
+        for line in process.stdout:
+            if not line.endswith("\n"):
+                break
+            message = json.loads(line)
+            if "samples" not in message:
+                self.tell("running", _("Sampling."))
+                continue
+            self.in_a_row = 0
+            self.statuses |= set(message["statuses"])
+            samples = from_json(message["samples"])
+            self.progress["samples"] += samples.count
+            self.progress["runs"] += samples.runs
+            self.merged.add(samples)
+            if time.monotonic() - self.said > _SAVE_S:
+                self.said = time.monotonic()
+                self.tell("running")
+            if self._ended():
+                break
+
+    def _ended(self) -> tuple[str, str] | None:
+        if self.progress["samples"] >= self.progress["wanted"]:
+            return "done", ""
+        if time.monotonic() - self.began >= self.progress["seconds"]:
+            return "done", _("It ended after %(seconds)d seconds.") % {"seconds": self.progress["seconds"]}
+        if get_store().panel(self.request_id, _STOP).get("stop"):
+            return "stopped", _("It was stopped. The samples so far are kept.")
+        return None
+
+    def _end_in_time(self, process: subprocess.Popen[str]) -> None:
+        """
+        End a process in the middle of a run, too, when it was stopped or its time is over.
+        """
+        while process.poll() is None:
+            if self._ended():
+                _end(process)
+                return
+            time.sleep(0.2)
+
+    def _crashed(self, code: int) -> bool:
+        """
+        Make the next crash cost less; return whether to try again.
+        """
+        self.in_a_row += 1
+        self.progress["crashes"] += 1
+        self.progress["sentence"] = _("The process crashed (%(signal)s).") % {"signal": signal.Signals(-code).name}
+        if self.in_a_row > 2 * _CRASHES_IN_A_ROW:
+            return False
+        if self.in_a_row >= _CRASHES_IN_A_ROW and self.job["engine"] == "vmprof":
+            self.job |= {"engine": "sampler", "period_ms": max(self.job["period_ms"], 1000 / _sampler_hz())}
+            self.progress["engine"] = "sampler"
+            self.notes.append(_("vmprof crashed again and again, so the rest was taken by the safe sampler."))
+        elif self.job["chunk_s"]:
+            # The next crash costs one run.
+            self.job["chunk_s"] /= 2
+        self.tell("running")
+        return True
+
+    def _store(self) -> None:
+        """
+        Store the report in the place of the live request's.
+        """
+        samples = self.merged.samples()
+        if samples is None or not samples.count:
+            return
+        samples.crashes = self.progress["crashes"]
+        explain(samples)
+        samples.notes += self.notes
+        samples.notes += _status_notes(self.statuses, self.job["status"])
+        if samples.crashes:
+            crashed = ngettext(
+                "The process crashed once; that cost what it had sampled in the last half second or run.",
+                "The process crashed %(count)d times; each cost what it had sampled in the last half second or run.",
+                samples.crashes,
+            )
+            samples.notes.append(crashed % {"count": samples.crashes})
+        taken = {"taken_at": time.time()}
+        for _attempt in range(5):
+            stats = actions.stored_stats(PANEL_ID, self.request_id)
+            stats |= report(samples) | {"engine": samples.engine, "state": "done", "replay": taken}
+            stats |= {"mode": samples.mode, "period_ms": self.period_ms}
+            actions.save_stats(PANEL_ID, self.request_id, stats)
+            time.sleep(0.1)
+            # As in stop: the store may have lost it to a simultaneous write.
+            if get_store().panel(self.request_id, PANEL_ID).get("replay") == taken:
+                return
+
+
+def _job(request: HttpRequest, stats: dict[str, Any], wanted: Progress) -> dict[str, Any]:
+    asked = stats.get("request")
+    if not asked or stats.get("method") not in METHODS:
+        raise actions.Refused(_("Only a GET or HEAD request is run again, as it changes nothing."))
+    if not os.environ.get("DJANGO_SETTINGS_MODULE"):
+        raise actions.Refused(_("The project has no settings module that another process could import."))
+    engine = "sampler" if why_no_vmprof() else "vmprof"
+    period_ms = max(wanted["period_ms"], 1000 / _sampler_hz()) if engine == "sampler" else wanted["period_ms"]
+    job: dict[str, Any] = asked | {
+        "method": stats["method"],
+        "headers": headers_of(request),
+        "secure": request.is_secure(),
+        "mode": wanted["mode"],
+        "engine": engine,
+        "period_ms": period_ms,
+        "chunk_s": _CHUNK_S,
+    }
+    return job
+
+
+def _sampler_hz() -> float:
+    return float(get_config().VMPROF_SAMPLER_HZ)
+
+
+def _process(job: dict[str, Any], errors: Any) -> subprocess.Popen[str]:
+    environment = os.environ | {
+        # The same modules, however this server came by them.
+        "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),  # noqa: PTH109 - a string is wanted
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "perf_panels.vmprof.replay"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+        encoding="utf-8",
+    )
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):
+        process.stdin.write(json.dumps(job) + "\n")
+        process.stdin.flush()
+    return process
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError, ValueError):
+                pipe.close()
+
+
+def _last_line(errors: Any) -> str:
+    errors.seek(0)
+    lines = errors.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _status_notes(statuses: set[int], expected: int) -> list[str]:
+    others = sorted(statuses - {expected})
+    if not others:
+        return []
+    return [
+        _("The replay answered %(others)s where the page had %(expected)d: it may not be the same page.")
+        % {"others": ", ".join(map(str, others)), "expected": expected}
+    ]
