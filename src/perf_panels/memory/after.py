@@ -1,0 +1,64 @@
+"""
+What stays: looked at in a thread of its own, when the response was sent and is gone.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from typing import TYPE_CHECKING
+
+from debug_toolbar.store import get_store
+
+from perf_panels import actions
+from perf_panels.memory import PANEL_ID, leaks
+from perf_panels.memory.report import report
+
+if TYPE_CHECKING:
+    import weakref
+
+    from django.http import HttpResponseBase
+
+    from perf_panels.memory.collect import Collection
+    from perf_panels.memory.measurements import Kept
+
+PATIENCE_S = 1.0
+"""A server drops the response right after it was sent; one that keeps it is not waited for any longer."""
+
+_POLL_S = 0.1
+
+
+def look_again(
+    collection: Collection, kept: Kept, view: str, request_id: str, response: weakref.ref[HttpResponseBase]
+) -> None:
+    """
+    Add what stayed after the response to what is stored of the request. Run by ``afterwards``.
+    """
+    try:
+        gone = _is_gone(response)
+        if not collection.after():
+            # The next request has begun meanwhile, and is measured.
+            return
+    finally:
+        collection.release()
+    measured = collection.measurements()
+    measured.kept, measured.complete = kept, True
+    if gone:
+        measured.leaks = leaks.remember(view, measured)
+    stored = get_store().panel(request_id, PANEL_ID)
+    if stored:
+        actions.save_stats(PANEL_ID, request_id, stored | report(measured))
+
+
+def _is_gone(response: weakref.ref[HttpResponseBase]) -> bool:
+    """
+    Wait for the server to drop the response, and collect what only waits to be collected: that has not stayed.
+    """
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        gc.collect()
+        if response() is None:
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_POLL_S)

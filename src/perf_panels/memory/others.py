@@ -1,0 +1,98 @@
+"""
+Other requests of this process while one is measured: their memory is in every number of the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import AsyncToSync
+from django.core.signals import request_finished, request_started
+
+from perf_panels import afterwards
+from perf_panels.memory import after
+from perf_panels.memory.measurements import Others
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType, FrameType
+
+_HANDLERS = "/django/core/handlers/"
+_CALLED_BY_A_THREAD = AsyncToSync.main_wrap.__code__
+
+
+class Crowd:
+    """
+    Counts from ``start()`` to ``stop()``: those that run already, by their frames, and those that begin, by signals.
+    """
+
+    def __init__(self) -> None:
+        self.counted = Others()
+        self.running = 0
+
+    def start(self) -> None:
+        self.running = _in_flight()
+        self.counted = Others(self.running, self.running)
+        request_started.connect(self._started)
+        request_finished.connect(self._finished)
+
+    def stop(self) -> None:
+        """
+        Stop counting; a second call does nothing.
+        """
+        request_started.disconnect(self._started)
+        request_finished.disconnect(self._finished)
+
+    def _started(self, **_kwargs: Any) -> None:
+        self.running += 1
+        self.counted.requests += 1
+        self.counted.most_at_once = max(self.counted.most_at_once, self.running)
+
+    def _finished(self, **_kwargs: Any) -> None:
+        self.running = max(0, self.running - 1)
+
+
+def _in_flight() -> int:
+    """
+    Return how many requests of other threads and tasks are being handled at this moment, or finished afterwards.
+    """
+    own = threading.get_ident()
+    threads = sum(_is_at_work(each) for ident, each in sys._current_frames().items() if ident != own)
+    if any(each.f_code is _CALLED_BY_A_THREAD for each in _outwards(sys._getframe())):
+        # An async view under WSGI: the thread of its request waits for it.
+        threads = max(0, threads - 1)
+    try:
+        loop_tasks = asyncio.all_tasks()
+        own_task = asyncio.current_task()
+    except RuntimeError:  # no event loop in this thread
+        return threads
+    tasks = sum(any(map(_handles, _awaited(task.get_coro()))) for task in loop_tasks if task is not own_task)
+    return threads + tasks
+
+
+def _is_at_work(frame: FrameType) -> bool:
+    files = {each.f_code.co_filename for each in _outwards(frame)}
+    # What a panel does after a response takes memory too, such as the plans of statements. Our own look gives way.
+    return after.__file__ not in files and (afterwards.__file__ in files or any(_HANDLERS in file for file in files))
+
+
+def _handles(code: CodeType) -> bool:
+    return _HANDLERS in code.co_filename
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _awaited(coroutine: Any) -> Iterator[CodeType]:
+    for _ in range(200):
+        code = getattr(coroutine, "cr_code", None)
+        if code is None:
+            return
+        yield code
+        coroutine = coroutine.cr_await

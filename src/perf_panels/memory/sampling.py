@@ -1,0 +1,102 @@
+"""
+The memory curve: a thread that reads the resident memory while a request is watched, and which line runs then.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from perf_panels import origins
+from perf_panels.findings import Origin
+from perf_panels.memory.measurements import Point
+from perf_panels.memory.process import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+INTERVAL_S = 0.005
+MAX_POINTS = 400
+
+
+class Sampler:
+    """
+    Samples from ``start()`` to ``stop()``. ``phase`` and ``thread`` say what is going on, and where.
+
+    A long request is read less and less often, so that no curve has more than MAX_POINTS.
+    """
+
+    def __init__(self, read: Callable[[], int], clock: Callable[[], float]) -> None:
+        self.read = read
+        self.clock = clock
+        self.points: list[Point] = []
+        self.phase = ""
+        self.thread: int | None = None
+        self.interval_s = INTERVAL_S
+        self.also: Callable[[], None] = lambda: None
+        """What else is to be looked at with each sample of the view and of the render."""
+        self.over = threading.Event()
+        self.lock = threading.Lock()
+
+    def start(self) -> None:
+        # A daemon that nobody waits for: it ends within one interval of being told.
+        threading.Thread(target=self._run, name="perf-panels-memory", daemon=True).start()
+
+    def stop(self) -> None:
+        self.over.set()
+
+    def add(self, place: Origin | None = None) -> int:
+        """
+        Read once, now, and return the bytes.
+        """
+        return self._add(self.read(), place)
+
+    def _add(self, now: int, place: Origin | None) -> int:
+        with self.lock:
+            self.points.append(Point(self.clock(), now, self.phase, place))
+        return now
+
+    def _run(self) -> None:
+        # One of its own: the request's is given back while this thread may still be looking.
+        reading = Reading()
+        try:
+            self._sample(reading.read)
+        finally:
+            reading.close()
+
+    def _sample(self, read: Callable[[], int]) -> None:
+        while not self.over.wait(self.interval_s):
+            frame = sys._current_frames().get(self.thread) if self.thread and self.phase else None
+            place = _place(frame)
+            del frame
+            if self.over.is_set():
+                return
+            self._add(read(), place)
+            if self.phase:
+                self.also()
+            if len(self.points) >= MAX_POINTS:
+                self.thin_out()
+
+    def thin_out(self) -> None:
+        """
+        Keep of every two neighbours the higher one, and read half as often from now on.
+        """
+        with self.lock:
+            pairs = zip(self.points[::2], self.points[1::2], strict=False)
+            rest = self.points[-1:] if len(self.points) % 2 else []
+            self.points = [max(pair, key=lambda point: point.rss_bytes) for pair in pairs] + rest
+        self.interval_s *= 2
+
+
+def _place(frame: FrameType | None) -> Origin | None:
+    """
+    Return the innermost project line. Only code objects are looked at: the thread runs on while this one looks.
+    """
+    while frame is not None:
+        code = frame.f_code
+        if origins.owner_of(code.co_filename) == origins.PROJECT:
+            return Origin(code.co_filename, frame.f_lineno or 0, getattr(code, "co_qualname", code.co_name))
+        frame = frame.f_back
+    return None
