@@ -72,17 +72,28 @@ screenshots: .venv/.test  ## Take the pictures in docs/images afresh (needs Chro
 bench: .venv/.bench  ## Measure what each panel costs, beside its peers
 	$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: soak
+soak: .venv/.bench  ## Profile very many requests; look for crashes and leaks [ARGS="--requests 20000"]
+	$(BIN)/python -m benchmarks.soak $(ARGS)
+
 .PHONY: clean
 clean:  ## Remove everything that was made here, the demo's data included
-	rm -rf .venv .tox .cache .mypy_cache .pytest_cache .ruff_cache .coverage* build dist docs/_build htmlcov node_modules
+	rm -rf .venv .tox .cache .mypy_cache .pytest_cache .ruff_cache .coverage* build dist docs/_build htmlcov node_modules bundled/node_modules src/perf_panels/static/perf_panels/speedscope
 	find example_project -name '*.sqlite3*' -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Speedscope, for the VMProf panel's button; without npm or its registry the button explains itself.
+.PHONY: speedscope
+speedscope:
+	@test bundled/node_modules/.package-lock.json -nt bundled/package-lock.json || ! command -v npm >/dev/null \
+	    || npm ci --prefix bundled --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error >/dev/null \
+	    || echo "Speedscope was not installed: npm could not reach its registry."
 
 .venv/.pip:
 	python=$$(.ci/find-python) && "$$python" -m venv .venv
 	$(PIP) --upgrade "pip>=25.1"
 	@touch $@
 
-.venv/.%: .venv/.pip pyproject.toml
+.venv/.%: .venv/.pip pyproject.toml | speedscope
 	$(PIP) --editable . --group $*
 	@touch $@

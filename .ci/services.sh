@@ -41,6 +41,10 @@ need_postgres() {
             pg_ctlcluster --skip-systemctl-redirect "$(ls /etc/postgresql | tail -n 1)" main start || true
             wait_for PostgreSQL pg_isready -q -h 127.0.0.1
         fi
+        # Indexes are tried with HypoPG where it is installed, so it is.
+        if ! ls /usr/share/postgresql/*/extension/hypopg.control >/dev/null 2>&1; then
+            apt_install "postgresql-$(ls /etc/postgresql | tail -n 1)-hypopg" || echo "No HypoPG: its test is skipped." >&2
+        fi
         if psql -qw -h 127.0.0.1 -U postgres -c 'SELECT 1' postgres >/dev/null 2>&1; then
             export PERF_PANELS_TEST_POSTGRES=postgres://postgres@127.0.0.1:5432/postgres
         else

@@ -15,12 +15,15 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from benchmarks import lines, memory, profilers
+
 ROOT = Path(__file__).resolve().parent.parent
 BASELINE = "toolbar"
 VARIANTS = {
     BASELINE: "toolbar without the panel",
     "off": "N+1 panel, switched off",
     "nplusone": "**N+1 panel**",
+    "explain": "**EXPLAIN panel**",
     "sql": "the toolbar's SQL panel",
     "zeal": "django-zeal",
 }
@@ -31,7 +34,7 @@ PAGES = {
     "n1": "501 queries",
     "n1_template": "501 queries, in a template",
 }
-BUDGETS = {"clean_fk": 1.05, "clean_m2m": 1.15, "n1": 1.20}
+BUDGETS = {"clean_fk": "1.05", "clean_m2m": "1.15", "n1": "1.20, EXPLAIN 1.05"}
 
 
 class Worker:
@@ -39,7 +42,9 @@ class Worker:
     A long-lived process with one variant installed.
     """
 
-    def __init__(self, variant: str, database: str) -> None:
+    def __init__(
+        self, variant: str, database: str, module: str = "benchmarks.worker", python: str = sys.executable
+    ) -> None:
         env = os.environ | {
             "BENCH_VARIANT": variant,
             "BENCH_DATABASE": database,
@@ -47,7 +52,7 @@ class Worker:
             "PYTHONHASHSEED": "0",
             "PYTHONWARNINGS": "ignore",
         }
-        command = [sys.executable, "-m", "benchmarks.worker"]
+        command = [python, "-m", module]
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -75,7 +80,17 @@ class Worker:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--pages", choices=["queries", "vmprof"], help="only these, and not all")
+    parser.add_argument("--python", default=sys.executable, help="the interpreter that --pages vmprof measures")
     options = parser.parse_args()
+    if options.pages != "vmprof":
+        _queries(options)
+    if options.pages != "queries":
+        print(flush=True)
+        profilers.compare(options.python, options.rounds)
+
+
+def _queries(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         database = str(Path(folder) / "bench.sqlite3")
         _fill(database)
@@ -87,7 +102,10 @@ def main() -> None:
         finally:
             for worker in workers.values():
                 worker.close()
-    _print(seconds, filters, options.rounds)
+        _print(seconds, filters, options.rounds)
+        _print_clicks(database, options.rounds)
+        lines.run(Worker, database, options.rounds)
+        memory.run(Worker, database, options.rounds)
 
 
 def _fill(database: str) -> None:
@@ -135,6 +153,23 @@ def _print(seconds: dict[str, dict[str, list[float]]], filters: dict[str, int], 
             cells.append(f"{ratio:.2f} [{paired:.2f}]")
         print(f"| {title} | " + " | ".join(cells) + f" | {BUDGETS.get(page, '')} |")
     print("| `build_filter` calls, many-to-many page | " + " | ".join(map(str, filters.values())) + " | unchanged |")
+
+
+def _print_clicks(database: str, rounds: int) -> None:
+    """
+    Print how long people wait for the EXPLAIN panel, in wall time.
+    """
+    worker = Worker("clicks", database, module="benchmarks.clicks")
+    try:
+        asked = [("501", "501 statements"), ("2000", "2,000 statements"), ("distinct", "2,000 different statements")]
+        print("\n| EXPLAIN panel, median wall time | the panel's content | open a statement | Explain |")
+        print("| --- | --- | --- | --- |")
+        for page, title in asked:
+            times = [worker.ask(page) for _ in range(max(3, rounds // 3))]
+            cells = [f"{statistics.median(column):.0f} ms" for column in zip(*times, strict=True)]
+            print(f"| {title} | " + " | ".join(cells) + " |")
+    finally:
+        worker.close()
 
 
 main()

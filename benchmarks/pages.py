@@ -5,6 +5,7 @@ The pages that are measured: 2,000 rows, loaded well (clean) or one by one (n+1)
 from __future__ import annotations
 
 from debug_toolbar.toolbar import debug_toolbar_urls
+from django.db import connection
 from django.http import HttpResponse
 from django.template import engines
 from django.urls import path
@@ -47,6 +48,18 @@ def n1_template(request):
     return HttpResponse(_template().render({"books": Book.objects.all()[:ROWS], "all": False}))
 
 
+def statements(request, kind):
+    """
+    Send 501 or 2,000 statements of one shape, or 2,000 of as many shapes.
+    """
+    count = 501 if kind == "501" else 2_000
+    with connection.cursor() as cursor:
+        for number in range(count):
+            column = f"value_{number}" if kind == "distinct" else "value"
+            cursor.execute(f"SELECT %s AS {column} FROM library_book WHERE id = %s", [number, number])
+    return HttpResponse(_PAGE.format(count))
+
+
 def _template():
     return engines["django"].from_string(_TEMPLATE)
 
@@ -68,4 +81,8 @@ def fill():
 
 
 PAGES = {view.__name__: view for view in (clean_fk, clean_m2m, clean_template, n1, n1_template)}
-urlpatterns = [*(path(f"{name}/", view) for name, view in PAGES.items()), *debug_toolbar_urls()]
+urlpatterns = [
+    path("statements/<kind>/", statements),
+    *(path(f"{name}/", view) for name, view in PAGES.items()),
+    *debug_toolbar_urls(),
+]

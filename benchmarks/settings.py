@@ -30,6 +30,22 @@ DEBUG_TOOLBAR_CONFIG = {"SHOW_TOOLBAR_CALLBACK": "benchmarks.pages.always", "IS_
 
 if VARIANT in {"nplusone", "off"}:
     DEBUG_TOOLBAR_PANELS.append(PANEL)
+if VARIANT in {"explain", "clicks"}:
+    DEBUG_TOOLBAR_PANELS.append("perf_panels.panels.ExplainPanel")
+    # Plans are made after the response, in a thread whose time would be counted to the next request.
+    PERF_PANELS = {"EXPLAIN_STATEMENTS": 0}
+if VARIANT.startswith(("lines-", "hand-")):
+    ROOT_URLCONF = "benchmarks.lines_page"
+if VARIANT in {"lines-off", "lines-view", "lines-all"}:
+    DEBUG_TOOLBAR_PANELS.append("perf_panels.panels.LineProfilerPanel")
+    # Those that are clicked on, and no others.
+    PERF_PANELS = {"LINES_FUNCTIONS": 0}
+if VARIANT.startswith("memory-"):
+    ROOT_URLCONF = "benchmarks.memory"
+    # The look after the response is in a thread whose time would be counted to the next request.
+    PERF_PANELS = {"MEMORY_LEAK_REQUESTS": 0}
+if VARIANT in {"memory-off", "memory-lines", "memory-allocations", "memory-objects"}:
+    DEBUG_TOOLBAR_PANELS.append("perf_panels.panels.MemoryProfilerPanel")
 if VARIANT == "sql":
     DEBUG_TOOLBAR_PANELS.append("debug_toolbar.panels.sql.SQLPanel")
 if VARIANT == "zeal":

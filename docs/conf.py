@@ -7,9 +7,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+sys.path[:0] = [str(Path(__file__).parents[1] / "src"), str(Path(__file__).parent)]
+
+from django.conf import settings
 
 from perf_panels import __version__
+
+settings.configure()
+
+import catalogue
+
+catalogue.write()
 
 project = "django-perf-panels"
 author = "the django-perf-panels authors"

@@ -52,6 +52,10 @@ class Shot(NamedTuple):
 SHOTS = [
     Shot("shop", "/"),
     Shot("nplusone", "/slow/home/", "NPlusOnePanel"),
+    Shot("explain", "/slow/to-ship/", "ExplainPanel"),
+    Shot("vmprof", "/slow/export/", "VMProfPanel", whole_page=False),
+    Shot("lines", "/slow/facets/", "LineProfilerPanel", height=1150),
+    Shot("memory", "/slow/sales-report/", "MemoryProfilerPanel", height=1150),
     Shot("nplusone-category", "/slow/category/", "NPlusOnePanel", whole_page=False),
 ]
 
@@ -107,6 +111,9 @@ def take(browser: Browser, url: str, shot: Shot, theme: str) -> Path:
         viewport={"width": shot.width, "height": shot.height},
         reduced_motion="reduce",
     )
+    if shot.panel is not None:
+        # Some panels are off until their box is ticked.
+        context.add_cookies([{"name": f"djdt{shot.panel}", "value": "on", "url": url}])
     page = context.new_page()
     page.goto(url + shot.path, wait_until="networkidle")
     path = IMAGES / f"{shot.name}-{theme}.png"

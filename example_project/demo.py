@@ -32,6 +32,7 @@ WHAT_TO_CLICK = """
     2. Follow "slow" on the first card: {url}slow/home/
     3. Click "N+1" in the toolbar on the right: it names the line to change.
     4. Follow "fixed": the same page, and the finding is gone.
+    5. Tick the box of "Line profiler" or "Memory" to have them run on the next page.
 
   Ctrl-C stops it.
 """

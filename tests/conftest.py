@@ -4,11 +4,14 @@ What tests can ask for: databases beside the default one, Redis. The browser is 
 
 from __future__ import annotations
 
+import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from perf_panels import afterwards
 from tests import backends
 
 HERE = Path(__file__).parent
@@ -37,6 +40,18 @@ def _no_other_sessions(django_db_setup, django_db_blocker):
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_for_later():
+    """
+    Wait for what a test's requests left for later, and drop what waits for an end that the test never told of.
+    """
+    yield
+    afterwards._pending.set(())
+    for thread in threading.enumerate():
+        if thread.name == "perf-panels-afterwards":
+            thread.join(20)
 
 
 @contextmanager
@@ -96,6 +111,20 @@ def extra_database(alias, settings, blocker):
         del connections[alias]
         for place in places:
             place.pop(alias, None)
+
+
+@pytest.fixture
+def no_coverage(monkeypatch):
+    """
+    Take coverage off while a test runs: the profilers refuse to run beside it.
+    """
+    from perf_panels.lines import refusal
+
+    monkeypatch.setattr(refusal, "TOOLS", {0: "debugger", 2: "profiler"})
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracer)
 
 
 @pytest.fixture(scope="session")

@@ -74,4 +74,14 @@ DEBUG_TOOLBAR_CONFIG = {
     "SHOW_TOOLBAR_CALLBACK": lambda _request: True,
     "RENDER_PANELS": False,
 }
-DEBUG_TOOLBAR_PANELS = [*PANELS_DEFAULTS, "perf_panels.panels.NPlusOnePanel"]
+DEBUG_TOOLBAR_PANELS = [
+    *PANELS_DEFAULTS,
+    "perf_panels.panels.NPlusOnePanel",
+    "perf_panels.panels.ExplainPanel",
+    "perf_panels.panels.VMProfPanel",
+    "perf_panels.panels.LineProfilerPanel",
+    "perf_panels.panels.MemoryProfilerPanel",
+]
+# No plans by themselves: their thread would hold on to a test's database. The tests of it ask for them.
+# Nor a look at what stays, for the same reason: a thread of its own.
+PERF_PANELS = {"EXPLAIN_STATEMENTS": 0, "MEMORY_LEAK_REQUESTS": 0}

@@ -88,7 +88,7 @@ def test_what_is_too_large_is_shortened_the_least_needed_first(panel, settings):
     settings.PERF_PANELS = {"MAX_STORED_BYTES": 5_000}
     stats = {"findings": [{"title": "f" * 10}] * 3, "rows": ["r" * 100] * 100, "truncated": {}}
 
-    capped = panel._capped(stats)
+    capped = panel.capped(stats)
 
     assert len(json.dumps(capped)) <= 5_000
     assert len(capped["findings"]) == 3
@@ -99,7 +99,7 @@ def test_findings_are_shortened_last(panel, settings):
     settings.PERF_PANELS = {"MAX_STORED_BYTES": 1_000}
     stats = {"findings": [{"title": "f" * 100}] * 30, "rows": ["r" * 100] * 100, "truncated": {}}
 
-    capped = panel._capped(stats)
+    capped = panel.capped(stats)
 
     assert len(capped["rows"]) == 1
     assert 1 <= len(capped["findings"]) < 10

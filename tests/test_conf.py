@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from perf_panels.checks import check_allowlist, check_settings, check_toolbar
+from perf_panels.checks import check_allowlist, check_engines, check_settings, check_store, check_toolbar
 from perf_panels.conf import Config, get_config
 
 
@@ -10,7 +12,11 @@ def ids(messages):
     return [message.id for message in messages]
 
 
-def test_without_the_setting_the_defaults_hold():
+def test_without_the_setting_the_defaults_hold(settings):
+    # Setting it tells who listens; deleting it tells nobody.
+    settings.PERF_PANELS = {}
+    del settings.PERF_PANELS
+
     assert get_config() == Config()
 
 
@@ -29,6 +35,16 @@ def test_an_unknown_key_is_an_error_that_names_the_closest(settings):
 
     assert error.id == "perf_panels.E002"
     assert "Did you mean 'NPLUSONE_THRESHOLD'?" in error.msg
+
+
+@pytest.mark.parametrize("value", ["rss", 1, None])
+def test_a_value_that_is_no_choice_is_an_error_and_the_default_holds(value, settings):
+    settings.PERF_PANELS = {"MEMORY_BACKEND": value}
+
+    (error,) = check_settings()
+
+    assert "'psutil', 'psutil_uss'" in error.msg
+    assert get_config().MEMORY_BACKEND == "psutil"
 
 
 @pytest.mark.parametrize("value", ["3", True, 0, -1, 1.5, None])
@@ -74,3 +90,41 @@ def test_an_entry_of_the_allowlist_that_matches_nothing_is_a_warning(settings):
 
     assert warning.id == "perf_panels.W003"
     assert "shop.Product.catgory" in warning.msg
+
+
+@pytest.mark.parametrize(
+    ("panel", "module", "extra"),
+    [("VMProfPanel", "vmprof", "vmprof"), ("LineProfilerPanel", "line_profiler", "lines")],
+)
+def test_an_engine_that_is_missing_is_named_with_its_extra(panel, module, extra, settings, monkeypatch):
+    settings.DEBUG_TOOLBAR_PANELS = [f"perf_panels.panels.{panel}"]
+    assert check_engines() == []
+
+    monkeypatch.setattr("perf_panels.checks.find_spec", lambda name: None)
+    (warning,) = check_engines()
+
+    assert warning.id == "perf_panels.W004"
+    assert module in warning.msg
+    assert warning.hint == f"pip install django-perf-panels[{extra}]"
+
+
+def test_an_engine_of_a_panel_that_is_not_listed_is_not_missed(settings, monkeypatch):
+    settings.DEBUG_TOOLBAR_PANELS = ["perf_panels.panels.NPlusOnePanel"]
+    monkeypatch.setattr("perf_panels.checks.find_spec", lambda name: None)
+
+    assert check_engines() == []
+
+
+def test_a_store_that_fails_two_requests_at_once_is_named(settings, monkeypatch):
+    assert check_store() == []
+
+    settings.DEBUG_TOOLBAR_CONFIG = {"TOOLBAR_STORE_CLASS": "debug_toolbar.store.DatabaseStore"}
+    on_sqlite = {"vendor": "sqlite", "settings_dict": {"OPTIONS": {}}}
+    connection = SimpleNamespace(**on_sqlite)
+    monkeypatch.setattr("django.db.connections", {"default": connection})
+    (warning,) = check_store()
+    connection.settings_dict = {"OPTIONS": {"transaction_mode": "IMMEDIATE"}}
+
+    assert warning.id == "perf_panels.W005"
+    assert warning.hint.startswith('Set DATABASES["default"]')
+    assert check_store() == []

@@ -65,3 +65,10 @@ def test_the_worst_comes_first():
     assert [each.title for each in worst_first(findings)] == [
         "worst", "slower", "more queries", "more objects", "fewer objects", "said in passing",
     ]  # fmt: skip
+
+
+def test_what_takes_more_time_comes_before_what_sends_more_queries():
+    quick = Finding("hot-line", "warning", "quick", "", evidence={"own_ms": 69.0, "queries": 1})
+    slow = Finding("hot-line", "warning", "slow", "", evidence={"own_ms": 100.0})
+
+    assert worst_first([quick, slow]) == [slow, quick]

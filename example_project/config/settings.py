@@ -79,5 +79,12 @@ if os.environ.get("DATABASE_URL"):
 # MariaDB and MySQL have no partial indexes: there the archive has its composite one instead.
 SILENCED_SYSTEM_CHECKS = ["models.W037"]
 
-DEBUG_TOOLBAR_PANELS = ["perf_panels.panels.NPlusOnePanel", *PANELS_DEFAULTS]
+DEBUG_TOOLBAR_PANELS = [
+    "perf_panels.panels.NPlusOnePanel",
+    "perf_panels.panels.ExplainPanel",
+    "perf_panels.panels.VMProfPanel",
+    "perf_panels.panels.LineProfilerPanel",
+    "perf_panels.panels.MemoryProfilerPanel",
+    *PANELS_DEFAULTS,
+]
 DEBUG_TOOLBAR_CONFIG = {"SHOW_TOOLBAR_CALLBACK": "config.urls.show_toolbar"}

@@ -55,14 +55,14 @@ STOPS = [
     Stop(
         "order-lines",
         "Order lines",
-        "One query joins ten tables into rows of 60 columns. Five vouchers, terms and all, are built 2,000 times.",
+        "One query joins ten tables and sorts rows of 60 columns. Five vouchers, terms and all, are built 2,000 times.",
         ("N+1", "SQL EXPLAIN", "Memory"),
         "shop/views/dashboard.py, slow_order_lines",
     ),
     Stop(
         "catalogue",
         "The catalogue, filtered",
-        "A JOIN to the attribute values multiplies the products. Then distinct() compares all columns to drop copies.",
+        "A JOIN to the attribute values multiplies the products. Then distinct() drops the copies, and Lower() sorts.",
         ("SQL EXPLAIN",),
         "shop/views/storefront.py, slow_catalogue",
     ),

@@ -19,3 +19,5 @@ class PerfPanelsConfig(AppConfig):
         register(checks.check_settings)
         register(checks.check_toolbar)
         register(checks.check_allowlist)
+        register(checks.check_engines)
+        register(checks.check_store)

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from debug_toolbar.panels import Panel
 from debug_toolbar.store import DebugToolbarJSONEncoder
 from django.template.loader import render_to_string
+from django.templatetags.static import static
+from django.urls import path
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from perf_panels import view_hook
+from perf_panels import considerate, view_hook
 from perf_panels.conf import get_config
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from django.http import HttpRequest, HttpResponseBase
+    from django.urls import URLPattern
 
     from perf_panels.findings import Finding
 
@@ -63,7 +66,15 @@ class Guarded:
                 self.panel.failed(self.phase, error)
 
     async def __aenter__(self) -> None:
-        self.__enter__()
+        try:
+            context = self.make()
+            if hasattr(context, "__aenter__"):
+                await context.__aenter__()
+            else:
+                context.__enter__()
+            self.context = context
+        except Exception as error:  # noqa: BLE001 - as above
+            self.panel.failed(self.phase, error)
 
     async def __aexit__(self, *raised: object) -> None:
         self.__exit__(*raised)
@@ -79,6 +90,15 @@ class ViewPanel(Panel):
     """
 
     is_async = True
+    off_until_ticked = False
+    """Whether the panel costs so much that it runs only where its box in the side bar was ticked."""
+
+    room: ClassVar[str]
+    """The name of the panel's folder: its actions and scripts are named by it."""
+
+    script_names: ClassVar[tuple[str, ...]] = ("panel",)
+    """The modules of ``static/perf_panels/js`` that its page needs."""
+
     trim_keys: ClassVar[tuple[str, ...]] = ()
     """Lists of the stats that may be shortened when the stored size is over the cap, the least needed first."""
 
@@ -93,7 +113,24 @@ class ViewPanel(Panel):
         """
         view_hook.install()
 
+    @classmethod
+    def get_urls(cls) -> list[URLPattern]:
+        """
+        Return the panel's own views, in the toolbar's namespace.
+        """
+        return [
+            path(f"perf_panels/{cls.room}/{name}/", view, name=f"perf_panels_{cls.room}_{name}")
+            for name, view in cls.actions().items()
+        ]
+
     # What a subclass gives
+
+    @classmethod
+    def actions(cls) -> dict[str, Callable[..., Any]]:
+        """
+        Return what clicks in the panel do, by name: views made by ``perf_panels.actions.action``.
+        """
+        return {}
 
     def process_view(
         self,
@@ -131,7 +168,18 @@ class ViewPanel(Panel):
         """
         return stats
 
+    def shorten(self, stats: dict[str, Any], limit: int) -> None:
+        """
+        Cut in place what a panel can do without, before whole entries of ``trim_keys`` are left out.
+        """
+
     # The toolbar's calls, in their order
+
+    @property
+    def enabled(self) -> bool:
+        if self.off_until_ticked and not self.from_store and f"djdt{self.panel_id}" not in self.toolbar.request.COOKIES:
+            return False
+        return bool(super().enabled)
 
     def enable_instrumentation(self) -> None:
         self._error = None
@@ -160,7 +208,7 @@ class ViewPanel(Panel):
         if self._error:
             stats["error"] = self._error
         # The toolbar has not typed its record_stats.
-        self._guard("store", lambda: self.record_stats(self._capped(stats)))  # type: ignore[no-untyped-call]
+        self._guard("store", lambda: self.record_stats(self.capped(stats)))  # type: ignore[no-untyped-call]
 
     @property
     def nav_subtitle(self) -> str:
@@ -171,6 +219,11 @@ class ViewPanel(Panel):
             return _("failed: open the panel")
         subtitle: str | None = self._guard("side bar", lambda: self.subtitle(stats))
         return _("failed: open the panel") if subtitle is None else subtitle
+
+    @property
+    def scripts(self) -> list[str]:
+        names = self.script_names
+        return self._guard("scripts", lambda: [static(f"perf_panels/js/{name}.js") for name in names]) or []
 
     @property
     def content(self) -> str:
@@ -184,6 +237,22 @@ class ViewPanel(Panel):
         card = self._guard("error card", lambda: render_to_string("perf_panels/error.html", failure))
         # Without a template: what failed may be what every template needs, such as static files never collected.
         return card or format_html('<div data-findings="0" data-error="{error}">{error}</div>', error=self._error)
+
+    def previous_stats(self, stats: dict[str, Any]) -> dict[str, Any] | None:
+        """
+        Return what is stored of the previous request to the same URL, or None.
+        """
+        store = self.toolbar.store
+        # A copy: another thread may store a request meanwhile.
+        earlier = [store.panel(request_id, self.panel_id) for request_id in list(store.request_ids())]
+        same = [
+            each
+            for each in earlier
+            if each.get("watched")
+            and each.get("url") == stats.get("url")
+            and each.get("recorded_at", 0) < stats.get("recorded_at", 0)
+        ]
+        return max(same, key=lambda each: each["recorded_at"]) if same else None
 
     # Failing safely
 
@@ -211,8 +280,12 @@ class ViewPanel(Panel):
         plain: dict[str, Any] = json.loads(json.dumps(stats, cls=DebugToolbarJSONEncoder, skipkeys=True))
         return plain
 
-    def _capped(self, stats: dict[str, Any]) -> dict[str, Any]:
-        limit = get_config().MAX_STORED_BYTES
+    def capped(self, stats: dict[str, Any]) -> dict[str, Any]:
+        """
+        Return the stats cut to what may be stored, in plain JSON types; ``truncated`` says what was left out.
+        """
+        stats, limit = self._plain(stats), get_config().MAX_STORED_BYTES
+        self.shorten(stats, limit)
         size = len(json.dumps(stats))
         for key in (*self.trim_keys, "findings"):
             entries = stats.get(key) or []
@@ -223,6 +296,22 @@ class ViewPanel(Panel):
                 size = len(json.dumps(stats))
         return stats
 
+    def update_stored(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """
+        Replace what is stored of the request by ``change(stored)``, after its response; nothing where it is gone.
+        """
+        stored = self.toolbar.store.panel(self.toolbar.request_id, self.panel_id)
+        if stored:
+            self.store_again(change(stored))
+
+    def store_again(self, stats: dict[str, Any]) -> dict[str, Any]:
+        """
+        Store the stats anew, cut to the cap, and return them so. Not for use while the page is made: it may wait.
+        """
+        stats = self.capped(stats)
+        considerate.save_panel(self.toolbar.store, self.toolbar.request_id, self.panel_id, stats)
+        return stats
+
     def _context(self, stats: dict[str, Any]) -> dict[str, Any]:
         counted = [finding for finding in stats.get("findings", []) if finding["severity"] != "info"]
         return self.context(stats) | {
@@ -231,6 +320,15 @@ class ViewPanel(Panel):
             "error": stats.get("error") or self._error,
             "truncated": stats.get("truncated") or {},
         }
+
+
+def view_name(view: Callable[..., Any]) -> str:
+    """
+    Return the dotted name by which a developer knows a view.
+    """
+    target = getattr(view, "view_class", getattr(view, "cls", view))
+    name = getattr(target, "__qualname__", type(target).__qualname__)
+    return f"{getattr(target, '__module__', '')}.{name}"
 
 
 def finding_dicts(findings: list[Finding]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ System checks: run by manage.py at start-up, each with a hint that names the set
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 from django.apps import apps
@@ -11,6 +12,28 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning as CheckWarning
 
 from perf_panels import conf
+
+ENGINES = (
+    (
+        "VMProfPanel",
+        "vmprof",
+        "vmprof",
+        "a thread samples instead, at 250 Hz at best.",
+    ),
+    (
+        "LineProfilerPanel",
+        "line_profiler",
+        "lines",
+        "it cannot make .lprof files, and before Python 3.12 it is slower.",
+    ),
+    (
+        "MemoryProfilerPanel",
+        "psutil",
+        "memory",
+        "where there is no /proc it cannot read the memory of the process, and nowhere with MEMORY_BACKEND psutil_uss.",
+    ),
+)
+"""Panel, what it would use, the extra that installs it, and what is missing without."""
 
 
 def check_settings(**_kwargs: Any) -> list[CheckMessage]:
@@ -75,4 +98,48 @@ def check_allowlist(**_kwargs: Any) -> list[CheckMessage]:
             id="perf_panels.W003",
         )
         for entry in unmatched(conf.get_config().NPLUSONE_ALLOW)
+    ]
+
+
+def check_engines(**_kwargs: Any) -> list[CheckMessage]:
+    """
+    W004 for each engine that a listed panel would use and that is not installed.
+    """
+    if not apps.is_installed("debug_toolbar"):
+        return []
+    from debug_toolbar.settings import get_panels
+
+    listed = {path.rpartition(".")[2] for path in get_panels() if path.startswith("perf_panels.")}
+    return [
+        CheckWarning(
+            f"{panel} is listed without {module}: {without}",
+            hint=f"pip install django-perf-panels[{extra}]",
+            id="perf_panels.W004",
+        )
+        for panel, module, extra, without in ENGINES
+        if panel in listed and find_spec(module) is None
+    ]
+
+
+def check_store(**_kwargs: Any) -> list[CheckMessage]:
+    """
+    W005 where the toolbar's DatabaseStore is on SQLite and two requests at once may fail each other.
+    """
+    from debug_toolbar.settings import get_config
+    from django.db import connections, router
+
+    if not apps.is_installed("debug_toolbar") or not get_config()["TOOLBAR_STORE_CLASS"].endswith(".DatabaseStore"):
+        return []
+    from debug_toolbar.models import HistoryEntry
+
+    alias = router.db_for_write(HistoryEntry)
+    connection = connections[alias]
+    if connection.vendor != "sqlite" or connection.settings_dict.get("OPTIONS", {}).get("transaction_mode"):
+        return []
+    return [
+        CheckWarning(
+            "The toolbar's DatabaseStore is on SQLite: two requests at once may fail with 'database is locked'.",
+            hint=f'Set DATABASES["{alias}"]["OPTIONS"] = {{"transaction_mode": "IMMEDIATE"}}, or use another store.',
+            id="perf_panels.W005",
+        )
     ]

@@ -4,13 +4,18 @@ The PERF_PANELS setting: one frozen dataclass, read once per change of the setti
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from dataclasses import Field
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,76 @@ class Config:
     NPLUSONE_UNUSED_REQUESTS: int = 3
     """Requests to one view, all without using an eager load, before it is called unused."""
 
+    EXPLAIN_STATEMENTS: int = field(default=20, metadata={"least": 0})
+    """Statements of a request whose plain plans are made after the response; 0 leaves it to the click."""
+
+    EXPLAIN_BUDGET_MS: int = 500
+    """Milliseconds that these plans may take together."""
+
+    EXPLAIN_TIMEOUT_MS: int = 5_000
+    """Milliseconds after which a plan asked for by a click is given up; the page offers another limit."""
+
+    EXPLAIN_LOCK_TIMEOUT_MS: int = 1_000
+    """Milliseconds to wait for a lock that another session holds."""
+
+    EXPLAIN_RULES_OFF: tuple[str, ...] = ()
+    """Ids of rules that are never run."""
+
+    EXPLAIN_LIMITS: Mapping[str, float] = field(default_factory=dict)
+    """Thresholds of the rules by name (docs/explain.md lists them)."""
+
+    VMPROF_PERIOD_MS: float = field(default=0.99, metadata={"least": 0.25})
+    """Milliseconds between two samples of vmprof (kernels give CPU samples at 4 ms at best, most of them)."""
+
+    VMPROF_IN_PROCESS: int = field(default=1, metadata={"least": 0})
+    """Whether vmprof itself samples live requests where it is safe: 0 leaves them to a thread on every Python."""
+
+    VMPROF_SAMPLER_HZ: float = 250.0
+    """Samples per second of the safe sampler, which takes vmprof's place where that could crash the server."""
+
+    VMPROF_REPLAY_SAMPLES: int = 1_000
+    """Samples after which More samples ends, if it is asked for no other number."""
+
+    VMPROF_REPLAY_SECONDS: int = 60
+    """Seconds after which More samples ends in any case."""
+
+    VMPROF_HOT_PERCENT: float = 20.0
+    """Per cent of a request's samples from which a function or a template line is called hot."""
+
+    VMPROF_HOT_MS: float = 20.0
+    """Milliseconds of a request from which a function or a template line is called hot."""
+
+    LINES_FUNCTIONS: int = field(default=40, metadata={"least": 0})
+    """Functions timed besides the view's own because Django or a template called them; 0 leaves it to the click."""
+
+    LINES_HOT_SHARE: float = field(default=0.3, metadata={"least": 0})
+    """Share of the request's time from which a line of the project is a finding, if it takes LINES_HOT_MS too."""
+
+    LINES_HOT_MS: float = field(default=20.0, metadata={"least": 0})
+    """Milliseconds that a line must take by itself to be a finding."""
+
+    MEMORY_GROWTH_BYTES: int = 5_242_880
+    """Bytes that one statement of the project must add, or take at its height, to be a finding."""
+
+    MEMORY_GROWTH_SHARE: float = field(default=0.3, metadata={"least": 0})
+    """Share of the request's growth that makes a smaller one a finding; below 1 MiB nothing is."""
+
+    MEMORY_INSTANCES: int = 1_000
+    """Instances of one model loaded by one queryset that are a finding."""
+
+    MEMORY_LEAK_REQUESTS: int = field(default=3, metadata={"least": 0})
+    """Requests to one view, one after the other, that must each leave memory behind before it is called a leak; 0 never
+    looks after the response."""
+
+    MEMORY_LEAK_BYTES: int = 65_536
+    """The least that each of them must leave behind."""
+
+    MEMORY_LINE_EVENTS: int = 200_000
+    """Line events of one request after which its lines are no longer measured."""
+
+    MEMORY_BACKEND: str = field(default="psutil", metadata={"choices": ("psutil", "psutil_uss")})
+    """What the Lines engine reads at each line, by memory_profiler's names."""
+
 
 _cached: Config | None = None
 
@@ -52,9 +127,9 @@ def get_config() -> Config:
     if _cached is None:
         given = _given()
         bad = {name for name, _ in problems(given)}
-        values: dict[str, Any] = {name: value for name, value in given.items() if name not in bad}
-        if "NPLUSONE_ALLOW" in values:
-            values["NPLUSONE_ALLOW"] = tuple(values["NPLUSONE_ALLOW"])
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if name not in bad
+        }
         _cached = Config(**values)
     return _cached
 
@@ -63,26 +138,54 @@ def problems(given: dict[str, Any]) -> list[tuple[str, str]]:
     """
     Return (key, what is wrong with it) for each key that is unknown or has a bad value.
     """
-    defaults = {field.name: field.default for field in fields(Config)}
+    known = {entry.name: entry for entry in fields(Config)}
     found = []
     for name, value in given.items():
-        if name not in defaults:
-            close = get_close_matches(str(name).upper(), defaults, n=1, cutoff=0.4)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            found.append((name, f"PERF_PANELS has an unknown key {name!r}.{hint}"))
-        elif problem := _value_problem(name, value, defaults[name]):
+        if name not in known:
+            found.append((name, f"PERF_PANELS has an unknown key {name!r}.{_did_you_mean(name, known)}"))
+        elif problem := _value_problem(known[name], value):
             found.append((name, f"PERF_PANELS[{name!r}] {problem}, not {value!r}."))
     return found
 
 
-def _value_problem(name: str, value: Any, default: Any) -> str | None:
-    if isinstance(default, tuple):
+def _did_you_mean(name: Any, known: Iterable[str]) -> str:
+    close = get_close_matches(str(name).upper(), list(known), n=1, cutoff=0.4)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _value_problem(known: Field[Any], value: Any) -> str | None:
+    if known.default is MISSING:
+        return _limits_problem(value)
+    if isinstance(known.default, str):
+        choices = known.metadata["choices"]
+        return None if value in choices else f"must be one of {', '.join(map(repr, choices))}"
+    if isinstance(known.default, tuple):
         strings = isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value)
         return None if strings else "must be a list of strings"
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or (isinstance(default, int) and not isinstance(value, int)):
-        return "must be a whole number" if isinstance(default, int) else "must be a number"
-    return None if value >= 1 else "must be at least 1"
+    whole = isinstance(known.default, int)
+    if not _is_number(value) or (whole and not isinstance(value, int)):
+        return "must be a whole number" if whole else "must be a number"
+    least = known.metadata.get("least", 1)
+    return None if value >= least else f"must be at least {least}"
+
+
+def _limits_problem(value: Any) -> str | None:
+    from perf_panels.explain.limits import Limits  # which asks this module for the settings
+
+    if not isinstance(value, Mapping):
+        return "must be a dict"
+    known = [entry.name for entry in fields(Limits)]
+    unknown = [name for name in value if name not in known]
+    if unknown:
+        return (
+            f"has an unknown limit {unknown[0]!r}.{_did_you_mean(unknown[0], known)} It must be one of docs/explain.md"
+        )
+    bad = [name for name, limit in value.items() if not _is_number(limit) or limit < 0]
+    return f"must have a number of at least 0 for {bad[0]!r}" if bad else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _given() -> dict[str, Any]:

@@ -77,13 +77,14 @@ class Finding:
 
 def worst_first(findings: list[Finding]) -> list[Finding]:
     """
-    Return the findings by severity, then by the time, the queries and the objects they would save.
+    Return the findings by severity, then by the time they would save or take, the queries and the objects.
     """
     return sorted(
         findings,
         key=lambda finding: (
             SEVERITIES.index(finding.severity),
             -(finding.saving_ms or 0),
+            -finding.evidence.get("own_ms", 0),
             -finding.evidence.get("queries", 0),
             -finding.evidence.get("duplicates", 0),
         ),

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 PROJECT = "project"
 DJANGO = "django"
 PYTHON = "python"
+OWN = "own"
 _TEMPLATE = "template"
 _BOUNDARY = "boundary"
-_OWN = "own"
 _JINJA = "jinja"
 _CLASS_BASED = "class-based"
 
@@ -36,7 +36,7 @@ _CLASS_BASED_DIRS = (f"{_DJANGO_DIR}/views/generic/", f"{_DJANGO_DIR}/contrib/ad
 _OWN_DIRS = (str(Path(__file__).parent), str(Path(debug_toolbar.__file__).parent))
 _STDLIB_DIRS = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
 
-_NAMELESS = frozenset({_OWN, PYTHON, _CLASS_BASED})
+_NAMELESS = frozenset({OWN, PYTHON, _CLASS_BASED})
 
 _owners: dict[str, str] = {}
 
@@ -67,7 +67,7 @@ class Site(NamedTuple):
 
 def owner_of(filename: str) -> str:
     """
-    Return whose file it is: ``project``, ``django``, ``python`` or the name of an installed package.
+    Return whose file it is: ``project``, ``django``, ``python``, ``own`` (the toolbar's) or the name of a package.
     """
     owner = _owners.get(filename)
     if owner is None:
@@ -216,7 +216,7 @@ def _classify(filename: str) -> str:
             return _CLASS_BASED
         return _TEMPLATE if filename == f"{_DJANGO_DIR}/template/base.py" else DJANGO
     if filename.startswith(_OWN_DIRS):
-        return _OWN
+        return OWN
     for folder in ("/site-packages/", "/dist-packages/"):
         if folder in filename:
             return sys.intern(filename.rpartition(folder)[2].split("/", 1)[0].removesuffix(".py"))

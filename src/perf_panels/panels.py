@@ -9,11 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perf_panels.base import ViewPanel
+    from perf_panels.explain.panel import ExplainPanel
+    from perf_panels.lines.panel import LineProfilerPanel
+    from perf_panels.memory.panel import MemoryProfilerPanel
     from perf_panels.nplusone.panel import NPlusOnePanel
+    from perf_panels.vmprof.panel import VMProfPanel
 
-PANELS = {"NPlusOnePanel": "perf_panels.nplusone.panel"}
+PANELS = {
+    "NPlusOnePanel": "perf_panels.nplusone.panel",
+    "ExplainPanel": "perf_panels.explain.panel",
+    "VMProfPanel": "perf_panels.vmprof.panel",
+    "LineProfilerPanel": "perf_panels.lines.panel",
+    "MemoryProfilerPanel": "perf_panels.memory.panel",
+}
 
-__all__ = ["PANELS", "NPlusOnePanel", "all_panels"]
+__all__ = [
+    "PANELS",
+    "ExplainPanel",
+    "LineProfilerPanel",
+    "MemoryProfilerPanel",
+    "NPlusOnePanel",
+    "VMProfPanel",
+    "all_panels",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -40,6 +40,8 @@ class Statement:
     started: float
     duration_ms: float = 0.0
     failed: bool = False
+    rows: int | None = None
+    """Fetched or changed, where the driver knows it as soon as the statement has run."""
 
 
 class Listener(Protocol):
@@ -64,25 +66,54 @@ def install() -> None:
 
     @functools.wraps(original)
     def _execute_with_wrappers(self: Any, sql: Any, params: Any, many: bool, executor: Callable[..., Any]) -> Any:
-        listeners = _listeners.get()
-        if not listeners:
+        if not _listeners.get():
             return original(self, sql, params, many, executor)
-        statement = Statement(self.db.alias, self.db.vendor, sql, params, many, 0.0)
-        for listener in listeners:
-            listener.before(statement, sys._getframe(1))
-        statement.started = perf_counter()
-        try:
-            return original(self, sql, params, many, executor)
-        except BaseException:
-            statement.failed = True
-            raise
-        finally:
-            statement.duration_ms = (perf_counter() - statement.started) * 1000
-            for listener in listeners:
-                listener.after(statement)
+        return _told(self, sql, params, many, functools.partial(original, self, sql, params, many, executor))
+
+    original_callproc = wrapper_class.callproc
+
+    @functools.wraps(original_callproc)
+    def callproc(self: Any, procname: Any, params: Any = None, kparams: Any = None) -> Any:
+        if not _listeners.get():
+            return original_callproc(self, procname, params, kparams)
+
+        # The name alone: what a driver makes of it is its own business, and no plan can be made of it anyway.
+        run = functools.partial(original_callproc, self, procname, params, kparams)
+        return _told(self, f"CALL {procname}", params, False, run)
 
     setattr(_execute_with_wrappers, _MARK, True)
     wrapper_class._execute_with_wrappers = _execute_with_wrappers
+    wrapper_class.callproc = callproc
+
+
+def _told(wrapper: Any, sql: Any, params: Any, many: bool, run: Callable[[], Any]) -> Any:
+    """
+    Run a statement and tell the listeners of it.
+    """
+    listeners = _listeners.get()
+    statement = Statement(wrapper.db.alias, wrapper.db.vendor, sql, params, many, 0.0)
+    # Frame 0 is this one, 1 our wrapper, 2 Django's or the user's call.
+    frame = sys._getframe(2)
+    for listener in listeners:
+        listener.before(statement, frame)
+    statement.started = perf_counter()
+    try:
+        result = run()
+    except BaseException:
+        statement.failed = True
+        raise
+    else:
+        statement.rows = _rows_of(wrapper.cursor)
+        return result
+    finally:
+        statement.duration_ms = (perf_counter() - statement.started) * 1000
+        for listener in listeners:
+            listener.after(statement)
+
+
+def _rows_of(cursor: Any) -> int | None:
+    rows = getattr(cursor, "rowcount", None)
+    return rows if isinstance(rows, int) and rows >= 0 else None
 
 
 @contextmanager
@@ -91,6 +122,18 @@ def listening(listener: Listener) -> Iterator[None]:
     Tell ``listener`` of the statements of this context: this thread or task, and those Django starts from it.
     """
     token = _listeners.set((*_listeners.get(), listener))
+    try:
+        yield
+    finally:
+        _listeners.reset(token)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """
+    Tell nobody of the statements of this context: for the panels' own.
+    """
+    token = _listeners.set(())
     try:
         yield
     finally:

@@ -33,6 +33,8 @@ class Observer(Protocol):
     Gets a context manager entered around the view, and another around the render of a deferred response.
 
     Neither method may raise, and neither context manager may raise or swallow: ``base.ViewPanel`` sees to it.
+    An observer that must have a frame of its own around the view or the render, as a sampler has to recognise it, has
+    ``inside(phase, call)`` too: called within its context manager, it returns what is called instead of ``call``.
     """
 
     def observe_view(
@@ -88,7 +90,7 @@ def _observed(view: Callable[..., Any], atomic_view: Callable[..., Any]) -> Call
             async with AsyncExitStack() as stack:
                 for observer in observers:
                     await _enter(stack, observer.observe_view(request, view, args, kwargs))
-                response = await atomic_view(request, *args, **kwargs)
+                response = await _inside(observers, "view", atomic_view)(request, *args, **kwargs)
             _follow_render(response, observers)
             return response  # type: ignore[no-any-return]
 
@@ -103,7 +105,7 @@ def _observed(view: Callable[..., Any], atomic_view: Callable[..., Any]) -> Call
         with ExitStack() as stack:
             for observer in observers:
                 stack.enter_context(observer.observe_view(request, view, args, kwargs))
-            response = atomic_view(request, *args, **kwargs)
+            response = _inside(observers, "view", atomic_view)(request, *args, **kwargs)
         _follow_render(response, observers)
         return response  # type: ignore[no-any-return]
 
@@ -125,23 +127,33 @@ def _follow_render(response: Any, observers: tuple[Observer, ...]) -> None:
     if iscoroutinefunction(render):
 
         async def arender() -> Any:
+            __traceback_hide__ = True
             unhook()
             async with AsyncExitStack() as stack:
                 for observer in observers:
                     await _enter(stack, observer.observe_render(response))
-                return await render()
+                return await _inside(observers, "render", render)()
 
         response.render = arender
         return
 
     def sync_render() -> Any:
+        __traceback_hide__ = True
         unhook()
         with ExitStack() as stack:
             for observer in observers:
                 stack.enter_context(observer.observe_render(response))
-            return render()
+            return _inside(observers, "render", render)()
 
     response.render = sync_render
+
+
+def _inside(observers: tuple[Observer, ...], phase: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    for observer in reversed(observers):
+        inside = getattr(observer, "inside", None)
+        if inside is not None:
+            call = inside(phase, call)
+    return call
 
 
 async def _enter(stack: AsyncExitStack, context: Context) -> None:

@@ -103,6 +103,8 @@ def open_panel(page):
         page.locator(f"#djdt-{panel_id} a").click()
         panel = page.locator(f"#{panel_id}")
         panel.locator(".djDebugPanelContent .djdt-scroll > :not(link, script)").first.wait_for()
+        # The panel's scripts and style sheets come with its content: a click before them is lost.
+        page.wait_for_load_state("networkidle")
         return panel
 
     return click

@@ -6,13 +6,27 @@ from debug_toolbar.toolbar import DebugToolbar
 from django.test import AsyncClient, Client
 
 from perf_panels.panels import all_panels
+from perf_panels.vmprof import modes, pending
+from perf_panels.vmprof.panel import VMProfPanel
 from tests.contract import site
 
 
 @pytest.fixture(autouse=True)
-def project(settings, transactional_db):
+def project(settings, transactional_db, no_coverage):
     settings.ROOT_URLCONF = "tests.contract.site"
     settings.MIDDLEWARE = site.MIDDLEWARE
+    # Every statement is a finding of the EXPLAIN panel, without a plan, whatever a sampler sees one of VMProf,
+    # every line one of the line profiler, every instance one of the memory panel.
+    settings.PERF_PANELS = {
+        **settings.PERF_PANELS,
+        "EXPLAIN_LIMITS": {"SLOW_MS": 0},
+        "VMPROF_HOT_PERCENT": 1,
+        "VMPROF_HOT_MS": 1,
+        "VMPROF_SAMPLER_HZ": 1_000,
+        "LINES_HOT_SHARE": 0,
+        "LINES_HOT_MS": 0,
+        "MEMORY_INSTANCES": 1,
+    }
     site.RAN.clear()
     site.ARRIVED.clear()
     site.CROWD.reset()
@@ -27,7 +41,25 @@ def panel(request, monkeypatch):
     # A panel is covered by being listed, whether or not the settings of the tests name it.
     request.param.ready()
     monkeypatch.setattr(DebugToolbar, "_panel_classes", [request.param])
+    if request.param is VMProfPanel:
+        monkeypatch.setattr(VMProfPanel, "report", reported_at_once(VMProfPanel.report))
     return request.param
+
+
+def reported_at_once(report):
+    """
+    Return a ``report`` of the VMProf panel that does what is done after the response, too.
+    """
+
+    def at_once(self, request, response):
+        profile = self.profile
+        stats = report(self, request, response)
+        if stats.get("state") != "pending":
+            return stats
+        pending.keep(str(self.toolbar.request_id), lambda: None)
+        return stats | self.reduced(profile)
+
+    return at_once
 
 
 @pytest.fixture
@@ -44,6 +76,8 @@ def switched_on(client, *panels):
     # Some panels are off until ticked.
     for panel in panels:
         client.cookies[f"djdt{panel.panel_id}"] = "on"
+        if panel is VMProfPanel:
+            client.cookies[modes.COOKIE] = "wall"
     return client
 
 

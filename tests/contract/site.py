@@ -37,6 +37,15 @@ def page(text):
     return HttpResponse(PAGE.format(text))
 
 
+def busy():
+    """
+    Take as long as a sampler needs to see it.
+    """
+    until = time.thread_time() + 0.02
+    while time.thread_time() < until:
+        sum(range(1_000))
+
+
 def public(view):
     return login_not_required(view)
 
@@ -106,6 +115,8 @@ def template():
 
 @public
 def deferred(request):
+    if "perf_panels_vmprof" in request.COOKIES:
+        busy()
     return TemplateResponse(request, template(), {"publishers": Publisher.objects.all()})
 
 

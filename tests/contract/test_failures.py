@@ -64,7 +64,7 @@ SHOWN = {
     "template": lambda panel: (panel, "context", boom),
 }
 ONLY_LOGGED = {
-    "cap": lambda panel: (panel, "_capped", boom),
+    "cap": lambda panel: (panel, "capped", boom),
     "store": lambda panel: (panel, "record_stats", boom),
 }
 BREAKAGES = SHOWN | ONLY_LOGGED

@@ -49,6 +49,12 @@ STORES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _finds(client):
+    # The memory panel's engine that has a finding on each page with rows.
+    client.cookies["djdtMemoryProfilerPanelEngine"] = "objects"
+
+
 @pytest.fixture
 def publishers():
     return Publisher.objects.bulk_create(Publisher(name=f"Pub <{n}> & Söhne") for n in range(5))
@@ -153,7 +159,7 @@ def crowded(panel, publishers, monkeypatch, settings):
         return stats | {key: stats[key] * 1_000 for key in lists if stats.get(key)}
 
     monkeypatch.setattr(panel, "report", big)
-    settings.PERF_PANELS = {"MAX_STORED_BYTES": 50_000}
+    settings.PERF_PANELS = {**settings.PERF_PANELS, "MAX_STORED_BYTES": 50_000}
 
 
 def test_the_stats_are_capped(crowded, client, recorded):

@@ -11,7 +11,7 @@ from shop.models import Order, OrderArchive, OrderLine, Product, Variant, Vouche
 pytestmark = pytest.mark.django_db
 
 
-def fill(scale=0.05, **options):
+def fill(scale=0.01, **options):
     out = StringIO()
     call_command("populatedb", scale=scale, stdout=out, **options)
     return out.getvalue()
@@ -36,7 +36,7 @@ def test_a_smaller_shop_leaves_nothing_of_the_larger_one():
     fill()
     small = everything()
 
-    fill(0.1)
+    fill(0.02)
     fill()
 
     assert everything() == small
@@ -71,11 +71,11 @@ def test_a_filled_shop_is_left_alone_if_asked():
 def test_the_scale_says_how_many():
     fill(0.1)
 
-    assert Product.objects.count() == 100
-    assert Variant.objects.count() == 300
-    assert Order.objects.count() == 500
+    assert Product.objects.count() == 1_200
+    assert Variant.objects.count() == 3_600
+    assert Order.objects.count() == 6_000
     assert OrderLine.objects.count() == 2_000
-    assert Order.objects.filter(status="unfulfilled").count() == 5
+    assert Order.objects.filter(status="unfulfilled").count() == 60
 
 
 def test_the_archive_holds_the_same_orders():

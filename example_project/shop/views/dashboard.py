@@ -31,14 +31,16 @@ async def stock(request):
 def slow_order_lines(request):
     lines = OrderLine.objects.select_related(
         "order__user", "order__address", "voucher", "variant__stock", "variant__product__category__parent"
-    ).order_by("pk")[:LINES]
+    ).order_by("order__number", "pk")[:LINES]
     return page(request, "order-lines", {"lines": lines}, slow=True)
 
 
 def fixed_order_lines(request):
-    lines = OrderLine.objects.prefetch_related(
-        "order__user", "order__address", "voucher", "variant__product__category"
-    ).order_by("pk")[:LINES]
+    lines = (
+        OrderLine.objects.select_related("variant__product")
+        .prefetch_related("order__user", "order__address", "voucher", "variant__product__category")
+        .order_by("pk")[:LINES]
+    )
     return page(request, "order-lines", {"lines": lines}, slow=False)
 
 

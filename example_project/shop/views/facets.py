@@ -13,6 +13,8 @@ from django.views.generic import TemplateView
 from shop.models import AttributeValue, Product
 from shop.views.twins import banner
 
+PAIRS = 4_000
+
 
 class Facet(NamedTuple):
     """
@@ -36,7 +38,7 @@ class FacetsBase(TemplateView):
 
     def pairs(self):
         through = Product.attribute_values.through
-        return list(through.objects.order_by("pk").values_list("product_id", "attributevalue_id"))
+        return list(through.objects.order_by("pk").values_list("product_id", "attributevalue_id")[:PAIRS])
 
 
 class SlowFacetsMixin:

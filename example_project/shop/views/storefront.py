@@ -5,6 +5,7 @@ What a visitor sees: home, a category, the cart, the catalogue, the search.
 from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, Prefetch
+from django.db.models.functions import Lower
 from django.shortcuts import get_object_or_404, render
 
 from shop.models import Cart, CartLine, Category, Product, ProductImage
@@ -12,6 +13,7 @@ from shop.tour import STOPS
 from shop.views.twins import page
 
 FEATURED = 24
+WANTED = ["Sand", "Moss", "Ink", "Small", "Medium", "Nordic", "Classic", "Loft"]
 
 
 def tour(request):
@@ -63,23 +65,25 @@ def first_cart():
 
 
 def slow_catalogue(request):
-    wanted = request.GET.getlist("value") or ["Sand", "Moss", "Small", "Medium", "Nordic", "Loft"]
-    products = Product.objects.filter(attribute_values__name__in=wanted).distinct().order_by("name")[:60]
-    return page(request, "catalogue", {"products": products, "wanted": wanted}, slow=True)
+    wanted = request.GET.getlist("value") or WANTED
+    products = Product.objects.filter(attribute_values__name__in=wanted).distinct().order_by(Lower("name"))
+    context = {"found": products.count(), "products": products[:60], "wanted": wanted}
+    return page(request, "catalogue", context, slow=True)
 
 
 def fixed_catalogue(request):
-    wanted = request.GET.getlist("value") or ["Sand", "Moss", "Small", "Medium", "Nordic", "Loft"]
+    wanted = request.GET.getlist("value") or WANTED
     through = Product.attribute_values.through
     has_value = Exists(through.objects.filter(product=OuterRef("pk"), attributevalue__name__in=wanted))
-    products = Product.objects.filter(has_value).order_by("name")[:60]
-    return page(request, "catalogue", {"products": products, "wanted": wanted}, slow=False)
+    products = Product.objects.filter(has_value).order_by("name")
+    context = {"found": products.count(), "products": products[:60], "wanted": wanted}
+    return page(request, "catalogue", context, slow=False)
 
 
 def slow_search(request):
     word = request.GET.get("q", "oak lamp")
-    products = Product.objects.filter(name__icontains=word).order_by("pk")[:60]
-    return page(request, "search", {"products": products, "word": word}, slow=True)
+    products = Product.objects.filter(name__icontains=word).order_by("pk")
+    return page(request, "search", {"found": products.count(), "products": products[:60], "word": word}, slow=True)
 
 
 def fixed_search(request):
@@ -87,7 +91,7 @@ def fixed_search(request):
     products = Product.objects.order_by("pk")
     for each in word.lower().split():
         products = products.filter(terms__word=each)
-    return page(request, "search", {"products": products[:60], "word": word}, slow=False)
+    return page(request, "search", {"found": products.count(), "products": products[:60], "word": word}, slow=False)
 
 
 def product(request, slug):

@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import sqlparse
-from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
-from perf_panels.base import ViewPanel, finding_dicts
+from perf_panels.base import ViewPanel, finding_dicts, view_name
 from perf_panels.nplusone import history, patches
 from perf_panels.nplusone.collect import Recording, recording_into
 from perf_panels.nplusone.report import report
@@ -43,6 +42,7 @@ class NPlusOnePanel(ViewPanel):
     nav_title = gettext_lazy("N+1")
     nav_icon = "perf_panels/img/nplusone.svg"  # type: ignore[assignment] # the toolbar annotates its default, None
     template = "perf_panels/nplusone/panel.html"
+    room = "nplusone"
     trim_keys = ("folded", "cards")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -58,10 +58,6 @@ class NPlusOnePanel(ViewPanel):
         super().ready()
         patches.install()
 
-    @property
-    def scripts(self) -> list[str]:
-        return self._guard("scripts", lambda: [static("perf_panels/js/panel.js")]) or []
-
     @contextmanager
     def process_view(
         self,
@@ -71,7 +67,7 @@ class NPlusOnePanel(ViewPanel):
         view_kwargs: dict[str, Any],
     ) -> Iterator[None]:
         self.recording = Recording()
-        self.view_name = _name_of(view_func)
+        self.view_name = view_name(view_func)
         with recording_into(self.recording):
             yield
 
@@ -143,17 +139,9 @@ class NPlusOnePanel(ViewPanel):
         """
         Return what changed since the previous request to the same URL that the store still has, or None.
         """
-        earlier = [
-            self.toolbar.store.panel(request_id, self.panel_id) for request_id in self.toolbar.store.request_ids()
-        ]
-        same = [
-            each
-            for each in earlier
-            if each and each.get("url") == stats.get("url") and each.get("recorded_at", 0) < stats.get("recorded_at", 0)
-        ]
-        if not same or not stats.get("watched"):
+        previous = self.previous_stats(stats)
+        if previous is None or not stats.get("watched"):
             return None
-        previous = max(same, key=lambda each: each["recorded_at"])
         before = {_identity(finding): finding for finding in previous.get("findings", [])}
         now = {_identity(finding): finding for finding in stats["findings"]}
         return {
@@ -162,12 +150,6 @@ class NPlusOnePanel(ViewPanel):
             "gone": [finding["title"] for key, finding in before.items() if key not in now],
             "new": [finding["title"] for key, finding in now.items() if key not in before],
         }
-
-
-def _name_of(view: Callable[..., Any]) -> str:
-    target = getattr(view, "view_class", getattr(view, "cls", view))
-    name = getattr(target, "__qualname__", type(target).__qualname__)
-    return f"{getattr(target, '__module__', '')}.{name}"
 
 
 def _identity(finding: dict[str, Any]) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from django.db.models.query import ModelIterable, RawModelIterable, RelatedPopul
 from perf_panels import statements
 from perf_panels.nplusone import relations, rows
 from perf_panels.nplusone.records import STAMP
-from perf_panels.nplusone.wrapping import wrap
+from perf_panels.wrapping import wrap
 
 
 def install() -> None:

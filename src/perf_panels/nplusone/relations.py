@@ -15,7 +15,7 @@ from django.db.models import query
 from perf_panels import origins
 from perf_panels.nplusone.collect import Recording, current
 from perf_panels.nplusone.records import STAMP, Access, Peers, Related, Stamp
-from perf_panels.nplusone.wrapping import wrap
+from perf_panels.wrapping import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
