@@ -5,6 +5,7 @@ Looking at all objects does no harm to the threads that make some meanwhile.
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 import threading
 
@@ -84,6 +85,30 @@ def test_what_a_tuple_refers_to_is_found():
 
     assert any(each is thing for each in heap.held_by_tuples())
     assert heap.bytes_of_tuples() >= kept.__sizeof__()
+
+
+LOOKS_AT_A_USED_FUTURE = """
+import asyncio, gc
+from perf_panels import heap
+
+async def wait():
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+    loop.call_soon(future.set_result, None)
+    await future
+
+asyncio.run(wait())
+for _ in range(2):
+    heap.referents(heap.all_but_tuples())
+    gc.collect()
+"""
+
+
+def test_what_a_module_keeps_to_use_again_is_not_freed_twice():
+    # In a process of its own: Python 3.12.0 to 3.12.5 would never come back from the second collection.
+    looking = subprocess.run([sys.executable, "-c", LOOKS_AT_A_USED_FUTURE], timeout=20, check=False)
+
+    assert looking.returncode == 0
 
 
 def test_the_collector_is_as_it_was():

@@ -4,6 +4,10 @@ All objects of the process, told apart without a moment at which another thread 
 CPython shows a tuple to the collector before it is filled. A second reference to it, which ``gc.get_objects`` takes,
 makes ``tuple(iterable)`` of another thread fail with SystemError, in the host's code. So the objects are taken, told
 apart and let go again within one call into C, during which no other thread runs; what is handed out are no tuples.
+
+A module written in C may show the collector what it keeps to use again: ``_asyncio`` of Python 3.12.0 to 3.12.5 does.
+To take a reference to that frees it a second time, and the next collection never ends (python/cpython#122695). So no
+module is asked what it refers to; its ``__dict__`` is tracked by itself.
 """
 
 from __future__ import annotations
@@ -11,8 +15,10 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from contextlib import contextmanager
-from itertools import chain, filterfalse, groupby
-from operator import itemgetter, methodcaller
+from functools import partial
+from itertools import chain, compress, filterfalse, groupby
+from operator import is_not, itemgetter, methodcaller
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -58,6 +64,14 @@ def held_by_tuples() -> list[Any]:
     """
     with _without_collections():
         return list(chain.from_iterable(map(gc.get_referents, _of_type(tuple))))
+
+
+def referents(objects: list[Any]) -> list[Any]:
+    """
+    Return what these objects refer to; an object may come several times. Modules are left out.
+    """
+    no_modules = compress(objects, map(partial(is_not, ModuleType), map(type, objects)))
+    return gc.get_referents(*no_modules)
 
 
 def _tracked() -> Iterator[Any]:

@@ -102,7 +102,7 @@ class _Search:
         for holder in holders:
             if id(holder) in own or id(holder) in self.next or _is_ours(holder):
                 continue
-            held = next((each for each in gc.get_referents(holder) if id(each) in wanted), None)
+            held = next((each for each in heap.referents([holder]) if id(each) in wanted), None)
             if held is None:
                 continue
             self.next[id(holder)] = (holder, held)

@@ -7,7 +7,6 @@ once more when the response is gone. Whatever it took from the process is given 
 
 from __future__ import annotations
 
-import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from time import perf_counter
@@ -18,7 +17,7 @@ from django.utils.translation import gettext as _
 from perf_panels import exclusive
 from perf_panels.memory.engines import AllocationsEngine, LinesEngine, ObjectsEngine
 from perf_panels.memory.kept import Baseline, stored_bytes
-from perf_panels.memory.measurements import ALLOCATIONS, LINES, OBJECTS, VIEW, Measurements, Phase, Process
+from perf_panels.memory.measurements import ALLOCATIONS, LINES, VIEW, Measurements, Phase, Process
 from perf_panels.memory.others import Crowd
 from perf_panels.memory.pauses import Pauses
 from perf_panels.memory.process import HighWater, Missing, Reading, noise_bytes
@@ -40,16 +39,6 @@ PATIENCE_S = 0.5
 
 _waiting: list[Collection] = []
 """Requests that are over, and wait for their response to be gone."""
-
-
-def _why_not(engine: str) -> str | None:
-    """
-    Return a sentence on why an engine must not run on this Python, or None.
-    """
-    if engine == OBJECTS and sys.version_info[:2] == (3, 12):
-        # Seen in this project's tests with 3.12.1 only: gc.collect() between two counts never came back.
-        return _("Counting all objects can hang Python 3.12, so it is not done here. Choose another engine below.")
-    return None
 
 
 def _give_way() -> None:
@@ -103,10 +92,8 @@ class Collection:
             exclusive.acquire(TOOL, self.holder)
             self.taken = True
             self.high = HighWater()
-            self.problem = _why_not(self.engine_name)
-            if self.problem is None:
-                self.engine = self._engine()
-                self.engine.start()
+            self.engine = self._engine()
+            self.engine.start()
         except exclusive.Busy as busy:
             self._refused(busy)
         except Missing as missing:

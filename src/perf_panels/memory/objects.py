@@ -64,7 +64,7 @@ def census() -> Census:
     taken.counts[tuple] = tuples
     taken.sizes[tuple] = heap.bytes_of_tuples() + tuples * _COLLECTOR_BYTES
     if not taken.partial:
-        referred = [*gc.get_referents(*objects), *heap.held_by_tuples()]
+        referred = [*heap.referents(objects), *heap.held_by_tuples()]
         _add(taken, list(filterfalse(gc.is_tracked, dict(zip(map(id, referred), referred, strict=True)).values())))
         _leave_out(taken, stored_texts())
     return taken
