@@ -108,6 +108,8 @@ def _left(measured: Measurements) -> Left:
             place = (row.file, row.line)
             left.lines[place] = left.lines.get(place, 0) + (row.alive_bytes or 0)
     if measured.engine == OBJECTS and measured.objects is not None:
+        # Lists of all objects come and go with each count, which moves the process by more than many a leak does.
+        left.process_bytes = 0
         for each in measured.objects.types:
             if each.count_left is not None and each.count_left > each.count_before:
                 grown = (each.bytes_left or 0) - each.bytes_before

@@ -114,7 +114,8 @@ def layout(leaves: list[Leaf]) -> list[dict[str, Any]]:
     for leaf in [*shown[:LEAVES], *_rest(shown[LEAVES:])]:
         by_owner.setdefault(leaf.owner, {}).setdefault(leaf.file, []).append(leaf)
     owners = _ordered([(owner, files, _size(files)) for owner, files in by_owner.items()])
-    boxes = squarified([size for _owner, _files, size in owners], Box(0.0, 0.0, WIDTH, HEIGHT))
+    # No "_files" here: Python 3.12.1 takes it for the function's name below.
+    boxes = squarified([size for *_, size in owners], Box(0.0, 0.0, WIDTH, HEIGHT))
     return [
         {"owner": owner, "size": size, "box": box, "files": _files(files, _headed(box, _HEAD))}
         for (owner, files, size), box in zip(owners, boxes, strict=True)
@@ -138,7 +139,7 @@ def _size(files: dict[str, list[Leaf]]) -> int:
 
 def _files(files: dict[str, list[Leaf]], box: Box) -> list[dict[str, Any]]:
     entries = _ordered([(file, leaves, sum(leaf.size for leaf in leaves)) for file, leaves in files.items()])
-    boxes = squarified([size for _file, _leaves, size in entries], box)
+    boxes = squarified([size for *_, size in entries], box)
     made = []
     for (file, leaves, size), own in zip(entries, boxes, strict=True):
         inner = _headed(own, _FILE_HEAD)
