@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import pytest
 
 from perf_panels.memory.downloads import profile_text, rebuilt, table_csv
-from perf_panels.memory.measurements import ALLOCATIONS, LINES, OBJECTS, Allocated, TypeGrowth
+from perf_panels.memory.measurements import ALLOCATIONS, LINES, OBJECTS
 from perf_panels.memory.report import report
+from perf_panels.memory.results import Allocated, TypeGrowth
 from tests.memory import builders
 from tests.memory.builders import MIB, REPORTS, measurements
 

@@ -12,18 +12,8 @@ import pytest
 
 from perf_panels.findings import Origin
 from perf_panels.memory.findings import findings
-from perf_panels.memory.measurements import (
-    ALLOCATIONS,
-    LINES,
-    OBJECTS,
-    Allocated,
-    Leak,
-    Loaded,
-    Metered,
-    ModelInstances,
-    Objects,
-    Others,
-)
+from perf_panels.memory.measurements import ALLOCATIONS, LINES, OBJECTS, Leak, Others
+from perf_panels.memory.results import Allocated, Loaded, Metered, ModelInstances, Objects
 from tests.memory import builders
 from tests.memory.builders import KIB, MIB, QUERY, REPORTS, measurements
 

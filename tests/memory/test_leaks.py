@@ -16,8 +16,9 @@ from django.urls import path
 
 from perf_panels.memory import leaks
 from perf_panels.memory.leaks import Left
-from perf_panels.memory.measurements import OBJECTS, Objects, TypeGrowth
+from perf_panels.memory.measurements import OBJECTS
 from perf_panels.memory.panel import MemoryProfilerPanel
+from perf_panels.memory.results import Objects, TypeGrowth
 from tests.memory.builders import MIB, measurements, process
 from tests.site.models import Author
 

@@ -16,8 +16,9 @@ from django.utils import translation
 
 from perf_panels.findings import Origin
 from perf_panels.memory import page
-from perf_panels.memory.measurements import ALLOCATIONS, LINES, OBJECTS, Allocated, Leak, Metered, Others, TypeGrowth
+from perf_panels.memory.measurements import ALLOCATIONS, LINES, OBJECTS, Leak, Others
 from perf_panels.memory.report import report
+from perf_panels.memory.results import Allocated, Metered, TypeGrowth
 from tests.memory import builders
 from tests.memory.builders import KIB, MIB, REPORTS, measurements
 

@@ -8,8 +8,9 @@ import json
 
 import pytest
 
-from perf_panels.memory.measurements import ALLOCATIONS, ENGINES, OBJECTS, Allocated, TypeGrowth
+from perf_panels.memory.measurements import ALLOCATIONS, ENGINES, OBJECTS
 from perf_panels.memory.report import MAX_ROWS, MAX_TYPES, report
+from perf_panels.memory.results import Allocated, TypeGrowth
 from perf_panels.memory.trimming import shorten
 from tests.memory import builders
 from tests.memory.builders import KIB, MIB, QUERY, REPORTS, measurements

@@ -16,7 +16,7 @@ from debug_toolbar.toolbar import DebugToolbar
 from django.test import Client
 
 from perf_panels.actions import token
-from perf_panels.vmprof import PANEL_ID, pending, replaying
+from perf_panels.vmprof import PANEL_ID, pending, replay_process, replaying
 from perf_panels.vmprof.panel import VMProfPanel
 from perf_panels.vmprof.stored import samples_of
 from tests.vmprof.shares import share_of
@@ -144,7 +144,7 @@ def test_another_answer_than_the_pages_is_said(monkeypatch):
 
 
 def test_a_crash_costs_a_chunk_and_not_the_samples(tmp_path, monkeypatch):
-    monkeypatch.setattr(replaying, "_CHUNK_S", 0.0)
+    monkeypatch.setattr(replay_process, "_CHUNK_S", 0.0)
     browser = Browser()
     browser.open("/dies-once/")
     monkeypatch.setenv("PERF_PANELS_TEST_FLAG", str(tmp_path / "asked"))

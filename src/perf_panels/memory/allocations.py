@@ -14,7 +14,7 @@ from time import thread_time
 from typing import TYPE_CHECKING
 
 from perf_panels import origins
-from perf_panels.memory.measurements import Allocated, Allocations
+from perf_panels.memory.results import Allocated, Allocations
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,10 +12,10 @@ from perf_panels.conf import get_config
 from perf_panels.line_events import Watch
 from perf_panels.memory.allocations import Tracing
 from perf_panels.memory.line_engine import Meter
-from perf_panels.memory.measurements import Metered
 from perf_panels.memory.objects import Counting
 from perf_panels.memory.process import PSUTIL, Reading
 from perf_panels.memory.refusal import sentence
+from perf_panels.memory.results import Metered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from perf_panels import origins
 from perf_panels.functions import Target, target_of_frame
-from perf_panels.memory.measurements import FunctionMemory, LineMemory, Metered
+from perf_panels.memory.results import FunctionMemory, LineMemory, Metered
 from perf_panels.memory.source import Spans, spans
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from perf_panels import heap, origins
 from perf_panels.memory.instances import Instances, counting, instance_bytes
 from perf_panels.memory.kept import stored_texts
-from perf_panels.memory.measurements import Loaded, ModelInstances, Objects, TypeGrowth
+from perf_panels.memory.results import Loaded, ModelInstances, Objects, TypeGrowth
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -22,16 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from perf_panels.findings import Finding
-    from perf_panels.memory.measurements import (
-        Allocated,
-        Allocations,
-        FunctionMemory,
-        Measurements,
-        Metered,
-        Objects,
-        Process,
-        TypeGrowth,
-    )
+    from perf_panels.memory.measurements import Measurements, Process
+    from perf_panels.memory.results import Allocated, Allocations, FunctionMemory, Metered, Objects, TypeGrowth
 
 Stats = dict[str, Any]
 

@@ -8,10 +8,8 @@ reads the process lives in the worker that was asked first.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -23,11 +21,9 @@ from django.db import connections
 from django.utils.translation import gettext as _, ngettext
 
 from perf_panels import actions, considerate, exclusive
-from perf_panels.conf import get_config
-from perf_panels.vmprof import PANEL_ID
-from perf_panels.vmprof.modes import why_no_vmprof
+from perf_panels.vmprof import PANEL_ID, replay_process
 from perf_panels.vmprof.reduce import explain
-from perf_panels.vmprof.replay import Merged, from_json, headers_of
+from perf_panels.vmprof.replay import Merged, from_json
 from perf_panels.vmprof.report import report
 
 if TYPE_CHECKING:
@@ -36,11 +32,8 @@ if TYPE_CHECKING:
     Progress = dict[str, Any]
 
 TOOL = "More samples"
-METHODS = ("GET", "HEAD")
 _PROGRESS = f"{PANEL_ID}.progress"
 _STOP = f"{PANEL_ID}.stop"
-# Shorter than vmprof lives on the Pythons that it crashes; long enough to be more than one run of most pages.
-_CHUNK_S = 0.5
 _CRASHES_IN_A_ROW = 3
 _SILENT_S = 15.0
 """Seconds without a word after which the thread that did the work is gone: its server was restarted."""
@@ -52,7 +45,7 @@ def start(request: HttpRequest, request_id: str, stats: dict[str, Any], wanted: 
     """
     Start replaying. Raises ``actions.Refused`` with a sentence where it cannot be.
     """
-    job = _job(request, stats, wanted)
+    job = replay_process.job_for(request, stats, wanted)
     try:
         exclusive.acquire(TOOL, stats["url"])
     except exclusive.Busy as busy:
@@ -157,7 +150,7 @@ class Replay:
     def _take(self) -> tuple[str, str]:
         while True:
             with tempfile.TemporaryFile() as errors:
-                process = _process(self.job, errors)
+                process = replay_process.start(self.job, errors)
                 watch = threading.Thread(target=self._end_in_time, args=(process,), daemon=True)
                 watch.start()
                 try:
@@ -166,12 +159,12 @@ class Replay:
                     with suppress(subprocess.TimeoutExpired):
                         process.wait(0 if self._ended() else _GONE_S)
                 finally:
-                    _end(process)
+                    replay_process.end(process)
                     watch.join()
                 if ended := self._ended():
                     return ended
                 if process.returncode >= 0:
-                    return "failed", _last_line(errors) or _("The process ended by itself.")
+                    return "failed", replay_process.last_line(errors) or _("The process ended by itself.")
             if not self._crashed(process.returncode):
                 return "failed", self.progress["sentence"]
 
@@ -214,7 +207,7 @@ class Replay:
         """
         while process.poll() is None:
             if self._ended():
-                _end(process)
+                replay_process.end(process)
                 return
             time.sleep(0.2)
 
@@ -228,7 +221,10 @@ class Replay:
         if self.in_a_row > 2 * _CRASHES_IN_A_ROW:
             return False
         if self.in_a_row >= _CRASHES_IN_A_ROW and self.job["engine"] == "vmprof":
-            self.job |= {"engine": "sampler", "period_ms": max(self.job["period_ms"], 1000 / _sampler_hz())}
+            self.job |= {
+                "engine": "sampler",
+                "period_ms": max(self.job["period_ms"], 1000 / replay_process.sampler_hz()),
+            }
             self.progress["engine"] = "sampler"
             self.notes.append(_("vmprof crashed again and again, so the rest was taken by the safe sampler."))
         elif self.job["chunk_s"]:
@@ -265,66 +261,6 @@ class Replay:
             # As in stop: the store may have lost it to a simultaneous write.
             if get_store().panel(self.request_id, PANEL_ID).get("replay") == taken:
                 return
-
-
-def _job(request: HttpRequest, stats: dict[str, Any], wanted: Progress) -> dict[str, Any]:
-    asked = stats.get("request")
-    if not asked or stats.get("method") not in METHODS:
-        raise actions.Refused(_("Only a GET or HEAD request is run again, as it changes nothing."))
-    if not os.environ.get("DJANGO_SETTINGS_MODULE"):
-        raise actions.Refused(_("The project has no settings module that another process could import."))
-    engine = "sampler" if why_no_vmprof() else "vmprof"
-    period_ms = max(wanted["period_ms"], 1000 / _sampler_hz()) if engine == "sampler" else wanted["period_ms"]
-    job: dict[str, Any] = asked | {
-        "method": stats["method"],
-        "headers": headers_of(request),
-        "secure": request.is_secure(),
-        "mode": wanted["mode"],
-        "engine": engine,
-        "period_ms": period_ms,
-        "chunk_s": _CHUNK_S,
-    }
-    return job
-
-
-def _sampler_hz() -> float:
-    return float(get_config().VMPROF_SAMPLER_HZ)
-
-
-def _process(job: dict[str, Any], errors: Any) -> subprocess.Popen[str]:
-    environment = os.environ | {
-        # The same modules, however this server came by them.
-        "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),  # noqa: PTH109 - a string is wanted
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "perf_panels.vmprof.replay"],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        text=True,
-        encoding="utf-8",
-    )
-    assert process.stdin is not None
-    with suppress(BrokenPipeError):
-        process.stdin.write(json.dumps(job) + "\n")
-        process.stdin.flush()
-    return process
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with suppress(OSError, ValueError):
-                pipe.close()
-
-
-def _last_line(errors: Any) -> str:
-    errors.seek(0)
-    lines = errors.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""
 
 
 def _status_notes(statuses: set[int], expected: int) -> list[str]:

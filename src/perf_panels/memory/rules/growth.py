@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from perf_panels.findings import Severity
-    from perf_panels.memory.measurements import Allocated, FunctionMemory, LineMemory, Measurements
+    from perf_panels.memory.measurements import Measurements
+    from perf_panels.memory.results import Allocated, FunctionMemory, LineMemory
 
     Source = Callable[[str, int, int], list[str]]
 

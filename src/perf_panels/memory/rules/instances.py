@@ -15,7 +15,8 @@ from perf_panels.memory.wording import memory
 
 if TYPE_CHECKING:
     from perf_panels.findings import Severity
-    from perf_panels.memory.measurements import Loaded, Measurements
+    from perf_panels.memory.measurements import Measurements
+    from perf_panels.memory.results import Loaded
 
 _CRITICAL = 10
 """Times the threshold."""
