@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from perf_panels.base import Guarded, ViewPanel
+from perf_panels.base import ViewPanel
+from perf_panels.guarded import Guarded
 
 
 class Panel(ViewPanel):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
@@ -10,6 +12,7 @@ from django.utils.crypto import get_random_string
 
 from perf_panels import selection
 from perf_panels.functions import target_of
+from perf_panels.guarded import Guarded
 
 VIEW = "shop.views.cart"
 
@@ -135,7 +138,14 @@ async def test_in_a_coroutine_it_is_read_in_a_thread(settings):
     request = request_with(**{settings.SESSION_COOKIE_NAME: session.session_key})
     request.session = SessionStore(session.session_key)
 
-    assert await selection.aread(request) == {VIEW: ["a"]}
+    given = []
+
+    def begin(chosen):
+        given.append(chosen)
+        return nullcontext()
+
+    async with Guarded(None, "view", lambda: selection.Awaited(request, begin)):
+        assert given == [{VIEW: ["a"]}]
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):

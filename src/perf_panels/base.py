@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from debug_toolbar.panels import Panel
@@ -21,6 +22,7 @@ from django.utils.translation import gettext as _
 
 from perf_panels import considerate, view_hook
 from perf_panels.conf import get_config
+from perf_panels.guarded import Guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,55 +31,9 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponseBase
     from django.urls import URLPattern
 
-    from perf_panels.findings import Finding
-
 logger = logging.getLogger("perf_panels")
 
 SCHEMA = 1
-
-
-class Guarded:
-    """
-    Enters and leaves a panel's context manager so that nothing of it reaches the page: no exception, no swallowing.
-    """
-
-    def __init__(self, panel: ViewPanel, phase: str, make: Callable[[], Any]) -> None:
-        self.panel = panel
-        self.phase = phase
-        self.make = make
-        self.context: Any = None
-
-    def __enter__(self) -> None:
-        try:
-            context = self.make()
-            context.__enter__()
-            self.context = context
-        except Exception as error:  # noqa: BLE001 - the host's view must run, whatever we do wrong
-            self.panel.failed(self.phase, error)
-
-    def __exit__(self, *raised: object) -> None:
-        if self.context is None:
-            return
-        try:
-            self.context.__exit__(*raised)
-        except Exception as error:  # noqa: BLE001 - as above
-            # A generator-based context manager raises the view's own exception again: that is not ours to report.
-            if error is not raised[1]:
-                self.panel.failed(self.phase, error)
-
-    async def __aenter__(self) -> None:
-        try:
-            context = self.make()
-            if hasattr(context, "__aenter__"):
-                await context.__aenter__()
-            else:
-                context.__enter__()
-            self.context = context
-        except Exception as error:  # noqa: BLE001 - as above
-            self.panel.failed(self.phase, error)
-
-    async def __aexit__(self, *raised: object) -> None:
-        self.__exit__(*raised)
 
 
 class ViewPanel(Panel):
@@ -104,6 +60,8 @@ class ViewPanel(Panel):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.view_name = ""
+        """The dotted name of the view, "" until it ran."""
         self._error: str | None = None
 
     @classmethod
@@ -153,6 +111,9 @@ class ViewPanel(Panel):
     def report(self, request: HttpRequest, response: HttpResponseBase) -> dict[str, Any]:
         """
         Return what to store, as plain JSON types; ``findings`` is a list of ``Finding.as_dict()``, worst first.
+
+        ``watched`` is True where there is anything to compare with. What every panel stores is there already: the
+        ``url`` with the method, ``view``, ``recorded_at``, ``streaming``.
         """
         raise NotImplementedError
 
@@ -188,6 +149,7 @@ class ViewPanel(Panel):
     def observe_view(
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Guarded:
+        self._guard("view", lambda: setattr(self, "view_name", _view_name(view)))
         return Guarded(self, "view", lambda: self.process_view(request, view, args, kwargs))
 
     def observe_render(self, response: HttpResponseBase) -> Guarded:
@@ -201,7 +163,17 @@ class ViewPanel(Panel):
         return stats
 
     def generate_stats(self, request: HttpRequest, response: HttpResponseBase) -> None:
-        empty = {"schema": SCHEMA, "findings": [], "error": None, "truncated": {}}
+        empty = {
+            "schema": SCHEMA,
+            "url": f"{request.method} {request.path}",
+            "view": self.view_name,
+            "recorded_at": time.time(),
+            "streaming": response.streaming,
+            "watched": False,
+            "findings": [],
+            "error": None,
+            "truncated": {},
+        }
         stats: dict[str, Any] = (
             self._guard("report", lambda: empty | self._plain(self.report(request, response))) or empty
         )
@@ -322,17 +294,10 @@ class ViewPanel(Panel):
         }
 
 
-def view_name(view: Callable[..., Any]) -> str:
+def _view_name(view: Callable[..., Any]) -> str:
     """
     Return the dotted name by which a developer knows a view.
     """
     target = getattr(view, "view_class", getattr(view, "cls", view))
     name = getattr(target, "__qualname__", type(target).__qualname__)
     return f"{getattr(target, '__module__', '')}.{name}"
-
-
-def finding_dicts(findings: list[Finding]) -> list[dict[str, Any]]:
-    """
-    Return findings in the shape of ``stats["findings"]``.
-    """
-    return [finding.as_dict() for finding in findings]

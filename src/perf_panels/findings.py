@@ -89,3 +89,10 @@ def worst_first(findings: list[Finding]) -> list[Finding]:
             -finding.evidence.get("duplicates", 0),
         ),
     )
+
+
+def finding_dicts(findings: list[Finding]) -> list[dict[str, Any]]:
+    """
+    Return findings in the shape of ``stats["findings"]``.
+    """
+    return [finding.as_dict() for finding in findings]

@@ -20,7 +20,8 @@ from django.db import connections
 from perf_panels import statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from django.http import HttpRequest, HttpResponseBase
 
@@ -42,7 +43,7 @@ _guard = threading.Lock()
 
 def remember(view: str, targets: Iterable[Target]) -> None:
     """
-    Let ``targets`` be chosen for this view from now on; ``view`` is the name that ``base.view_name`` gives.
+    Let ``targets`` be chosen for this view from now on; ``view`` is the name that ``ViewPanel.view_name`` has.
     """
     with _guard:
         known = _seen.setdefault(view, OrderedDict())
@@ -120,11 +121,23 @@ def read(request: HttpRequest) -> Selection:
     return _valid(data.get(KEY))
 
 
-async def aread(request: HttpRequest) -> Selection:
+class Awaited:
     """
-    Return the same in a coroutine, where the session may not be read.
+    The context manager around an async view, where the session can only be read in a thread.
+
+    ``begin(selection)`` returns the one that is then entered in the view's own task.
     """
-    return await sync_to_async(read)(request)
+
+    def __init__(self, request: HttpRequest, begin: Callable[[Selection], AbstractContextManager[None]]) -> None:
+        self.request = request
+        self.begin = begin
+
+    async def __aenter__(self) -> None:
+        self.inner = self.begin(await sync_to_async(read)(self.request))
+        self.inner.__enter__()
+
+    def __exit__(self, *raised: object) -> None:
+        self.inner.__exit__(*raised)  # type: ignore[arg-type] # as Python calls it
 
 
 def write(request: HttpRequest, response: HttpResponseBase, selection: Selection) -> None:

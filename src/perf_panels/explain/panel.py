@@ -4,14 +4,13 @@ The SQL EXPLAIN panel: why is this query slow, and which index, proved and not g
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from perf_panels import afterwards, statements
-from perf_panels.base import ViewPanel, view_name
+from perf_panels.base import ViewPanel
 from perf_panels.conf import get_config
 from perf_panels.explain import automatic, merging, page, trimming, views
 from perf_panels.explain.collect import Recording, recording_into
@@ -40,7 +39,6 @@ class ExplainPanel(ViewPanel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.recording: Recording | None = None
-        self.view_name = ""
 
     @classmethod
     def ready(cls) -> None:
@@ -64,7 +62,6 @@ class ExplainPanel(ViewPanel):
         view_kwargs: dict[str, Any],
     ) -> Iterator[None]:
         self.recording = Recording()
-        self.view_name = view_name(view_func)
         with recording_into(self.recording):
             yield
 
@@ -78,21 +75,14 @@ class ExplainPanel(ViewPanel):
 
     def report(self, request: HttpRequest, response: HttpResponseBase) -> dict[str, Any]:
         recording = self.recording
-        stats: dict[str, Any] = {
-            "url": f"{request.method} {request.path}",
-            "recorded_at": time.time(),
-            "watched": False,
-        }
         if recording is None:
-            return stats
+            return {}
         if recording.failure is not None:
             self.failed("collect", recording.failure)
         self.recording = None
         wanted = bool(get_config().EXPLAIN_STATEMENTS and recording.executed)
-        stats |= report(recording, get_limits().SLOW_MS) | {
+        stats = report(recording, get_limits().SLOW_MS) | {
             "watched": True,
-            "view": self.view_name,
-            "streaming": response.streaming,
             "planning": {
                 "state": "pending" if wanted else "off",
                 "made": 0,

@@ -4,15 +4,15 @@ The line profiler panel: which line of the page is slow, and, one click deeper e
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction
 from django.utils.translation import gettext_lazy
 
 from perf_panels import afterwards, selection, statements
-from perf_panels.base import ViewPanel, view_name
+from perf_panels.base import ViewPanel
 from perf_panels.conf import get_config
 from perf_panels.exclusive import Busy
 from perf_panels.lines import page, trimming, views
@@ -49,7 +49,6 @@ class LineProfilerPanel(ViewPanel):
         super().__init__(*args, **kwargs)
         self.collection: Collection | None = None
         self.refused: dict[str, Any] | None = None
-        self.view_name = ""
 
     @classmethod
     def ready(cls) -> None:
@@ -71,9 +70,8 @@ class LineProfilerPanel(ViewPanel):
         view_args: tuple[Any, ...],
         view_kwargs: dict[str, Any],
     ) -> Any:
-        self.view_name = view_name(view_func)
         if iscoroutinefunction(view_func):
-            return _AsyncView(self, request, view_func)
+            return selection.Awaited(request, partial(self.timed_view, request, view_func, is_async=True))
         return self.timed_view(request, view_func, selection.read(request), is_async=False)
 
     @contextmanager
@@ -97,15 +95,10 @@ class LineProfilerPanel(ViewPanel):
     def report(self, request: HttpRequest, response: HttpResponseBase) -> dict[str, Any]:
         collection, self.collection = self.collection, None
         stats: dict[str, Any] = {
-            "url": f"{request.method} {request.path}",
             "full_path": request.get_full_path(),
             "method": request.method,
             "accept": request.headers.get("Accept", "*/*"),
-            "recorded_at": time.time(),
-            "watched": False,
             "refused": self.refused,
-            "view": self.view_name,
-            "streaming": response.streaming,
         }
         if collection is None or self.refused is not None:
             return stats
@@ -154,22 +147,3 @@ class LineProfilerPanel(ViewPanel):
 def _reported(collection: Collection) -> dict[str, Any]:
     config = get_config()
     return report(collection.timings(), Limits(config.LINES_HOT_SHARE, config.LINES_HOT_MS))
-
-
-class _AsyncView:
-    """
-    The context manager around an async view: the session can only be read in a thread.
-    """
-
-    def __init__(self, panel: LineProfilerPanel, request: HttpRequest, view: Callable[..., Any]) -> None:
-        self.panel = panel
-        self.request = request
-        self.view = view
-
-    async def __aenter__(self) -> None:
-        chosen = await selection.aread(self.request)
-        self.inner = self.panel.timed_view(self.request, self.view, chosen, is_async=True)
-        self.inner.__enter__()
-
-    def __exit__(self, *raised: object) -> None:
-        self.inner.__exit__(*raised)  # type: ignore[arg-type] # as Python calls it

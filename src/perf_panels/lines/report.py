@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from perf_panels.base import finding_dicts
-from perf_panels.findings import worst_first
+from perf_panels.findings import finding_dicts, worst_first
 from perf_panels.lines.hot import Limits, hot_lines, net_ms, own_ms, total_ms
 from perf_panels.origins import PROJECT
 from perf_panels.source_view import keep

@@ -4,7 +4,6 @@ The memory panel: which line made the process grow, which line allocated, what s
 
 from __future__ import annotations
 
-import time
 import weakref
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +13,7 @@ from asgiref.sync import iscoroutinefunction
 from django.utils.translation import gettext_lazy
 
 from perf_panels import afterwards, selection
-from perf_panels.base import ViewPanel, view_name
+from perf_panels.base import ViewPanel
 from perf_panels.conf import get_config
 from perf_panels.memory import choice, instances, page, trimming, views
 from perf_panels.memory.after import look_again
@@ -48,7 +47,6 @@ class MemoryProfilerPanel(ViewPanel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.collection: Collection | None = None
-        self.view_name = ""
 
     @classmethod
     def ready(cls) -> None:
@@ -70,9 +68,8 @@ class MemoryProfilerPanel(ViewPanel):
         view_args: tuple[Any, ...],
         view_kwargs: dict[str, Any],
     ) -> Any:
-        self.view_name = view_name(view_func)
         if iscoroutinefunction(view_func):
-            return _AsyncView(self, request, view_func)
+            return selection.Awaited(request, partial(self.measured_view, request, view_func))
         return self.measured_view(request, view_func, selection.read(request))
 
     @contextmanager
@@ -105,16 +102,8 @@ class MemoryProfilerPanel(ViewPanel):
 
     def report(self, request: HttpRequest, response: HttpResponseBase) -> dict[str, Any]:
         collection, self.collection = self.collection, None
-        stats: dict[str, Any] = {
-            "url": f"{request.method} {request.path}",
-            "recorded_at": time.time(),
-            "watched": False,
-            "view": self.view_name,
-            "streaming": response.streaming,
-            "engine": collection.engine_name if collection else choice.read(request)[0],
-        }
         if collection is None:
-            return stats
+            return {"engine": choice.read(request)[0]}
         collection.stop()
         if collection.engine is not None and collection.engine.failure is not None:
             self.failed("collect", collection.engine.failure)
@@ -126,7 +115,7 @@ class MemoryProfilerPanel(ViewPanel):
             # Nothing of the request, the response or this panel: they are to be gone by then.
             job = partial(look_again, collection, measured.kept, self.view_name, str(self.toolbar.request_id))
             afterwards.schedule(partial(job, weakref.ref(response)))
-        return stats | {"watched": True} | report(measured)
+        return {"watched": True, "engine": collection.engine_name} | report(measured)
 
     def subtitle(self, stats: dict[str, Any]) -> str:
         return page.subtitle(stats)
@@ -136,22 +125,3 @@ class MemoryProfilerPanel(ViewPanel):
 
     def shorten(self, stats: dict[str, Any], limit: int) -> None:
         trimming.shorten(stats, limit)
-
-
-class _AsyncView:
-    """
-    The context manager around an async view: the session can only be read in a thread.
-    """
-
-    def __init__(self, panel: MemoryProfilerPanel, request: HttpRequest, view: Callable[..., Any]) -> None:
-        self.panel = panel
-        self.request = request
-        self.view = view
-
-    async def __aenter__(self) -> None:
-        selected = await selection.aread(self.request)
-        self.inner = self.panel.measured_view(self.request, self.view, selected)
-        self.inner.__enter__()
-
-    def __exit__(self, *raised: object) -> None:
-        self.inner.__exit__(*raised)  # type: ignore[arg-type] # as Python calls it

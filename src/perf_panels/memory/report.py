@@ -11,8 +11,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from perf_panels import source_view
-from perf_panels.base import finding_dicts
 from perf_panels.conf import get_config
+from perf_panels.findings import finding_dicts
 from perf_panels.memory import curve
 from perf_panels.memory.findings import findings
 from perf_panels.memory.rules.growth import own_bytes, risen_bytes

@@ -4,7 +4,6 @@ The N+1 panel: which queries of this page should not exist, and the exact code t
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,8 @@ from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
-from perf_panels.base import ViewPanel, finding_dicts, view_name
+from perf_panels.base import ViewPanel
+from perf_panels.findings import finding_dicts
 from perf_panels.nplusone import history, patches
 from perf_panels.nplusone.collect import Recording, recording_into
 from perf_panels.nplusone.report import report
@@ -48,7 +48,6 @@ class NPlusOnePanel(ViewPanel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.recording: Recording | None = None
-        self.view_name = ""
 
     @classmethod
     def ready(cls) -> None:
@@ -67,7 +66,6 @@ class NPlusOnePanel(ViewPanel):
         view_kwargs: dict[str, Any],
     ) -> Iterator[None]:
         self.recording = Recording()
-        self.view_name = view_name(view_func)
         with recording_into(self.recording):
             yield
 
@@ -81,20 +79,14 @@ class NPlusOnePanel(ViewPanel):
 
     def report(self, request: HttpRequest, response: HttpResponseBase) -> dict[str, Any]:
         recording = self.recording
-        stats: dict[str, Any] = {
-            "url": f"{request.method} {request.path}",
-            "recorded_at": time.time(),
-            "watched": False,
-        }
         if recording is None:
-            return stats
+            return {}
         if recording.failure is not None:
             self.failed("collect", recording.failure)
         result = report(recording, history.remember(self.view_name, recording.peers))
         self.recording = None
-        return stats | {
+        return {
             "watched": True,
-            "view": self.view_name,
             "findings": finding_dicts(result.findings),
             "folded": finding_dicts([each.finding for each in result.folded]),
             "cards": [_card(each) for each in result.own],
@@ -103,7 +95,6 @@ class NPlusOnePanel(ViewPanel):
             "querysets": result.querysets,
             "instances": result.instances,
             "allowed": result.allowed,
-            "streaming": response.streaming,
             "truncated": {"statements": recording.omitted} if recording.omitted else {},
         }
 

@@ -4,7 +4,6 @@ The VMProf panel: where the time of this page goes, for one or two per cent of i
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from django.urls import get_script_prefix
 from django.utils.translation import gettext_lazy
 
 from perf_panels import afterwards
-from perf_panels.base import ViewPanel, view_name
+from perf_panels.base import ViewPanel
 from perf_panels.vmprof import downloads, markers, modes, page, pending, trimming, views
 from perf_panels.vmprof.live import Profile, sampled
 from perf_panels.vmprof.reduce import explain, samples_of
@@ -43,7 +42,6 @@ class VMProfPanel(ViewPanel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.profile: Profile | None = None
-        self.view_name = ""
         self.period_ms = 0.0
 
     @classmethod
@@ -66,7 +64,6 @@ class VMProfPanel(ViewPanel):
         view_args: tuple[Any, ...],
         view_kwargs: dict[str, Any],
     ) -> Iterator[None]:
-        self.view_name = view_name(view_func)
         mode, self.period_ms = modes.chosen(request.COOKIES)
         choice = modes.choose(mode, self.period_ms, is_async=markers.is_async(view_func))
         self.profile = Profile(choice, f"{request.method} {request.path}")
@@ -93,9 +90,6 @@ class VMProfPanel(ViewPanel):
     def report(self, request: HttpRequest, response: HttpResponseBase) -> dict[str, Any]:
         profile, self.profile = self.profile, None
         stats: dict[str, Any] = {
-            "url": f"{request.method} {request.path}",
-            "recorded_at": time.time(),
-            "watched": False,
             "method": request.method,
             "modes": modes.described(),
             "replay": {"state": "none"},
@@ -104,8 +98,6 @@ class VMProfPanel(ViewPanel):
             return stats
         stats |= {
             "watched": True,
-            "view": self.view_name,
-            "streaming": response.streaming,
             "request": {
                 "path_info": request.path_info,
                 "query": request.META.get("QUERY_STRING", ""),

@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from perf_panels.base import finding_dicts
 from perf_panels.conf import get_config
+from perf_panels.findings import finding_dicts
 from perf_panels.origins import excerpt
 from perf_panels.vmprof import memory, stored
 from perf_panels.vmprof.charges import charge, hot_lines
