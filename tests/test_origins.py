@@ -21,6 +21,9 @@ SITE_PACKAGES = Path(django.__file__).parent.parent
         (str(SITE_PACKAGES / "django/db/models/query.py"), "django"),
         (str(SITE_PACKAGES / "django/views/generic/list.py"), "django"),
         (str(SITE_PACKAGES / "rest_framework/views.py"), "rest_framework"),
+        (str(SITE_PACKAGES / "django_filters/views.py"), "django_filters"),
+        (str(SITE_PACKAGES / "debug_toolbar/toolbar.py"), "own"),
+        (str(SITE_PACKAGES / "debug_toolbar_more/panel.py"), "debug_toolbar_more"),
         (str(SITE_PACKAGES / "six.py"), "six"),
         (sysconfig.get_path("stdlib") + "/json/__init__.py", "python"),
         ("<string>", "python"),
@@ -29,6 +32,13 @@ SITE_PACKAGES = Path(django.__file__).parent.parent
 )
 def test_the_owner_of_a_file_is_known(file, owner):
     assert origins.owner_of(file) == owner
+
+
+def test_the_owner_of_a_file_is_known_on_windows(monkeypatch):
+    monkeypatch.setattr(origins.os, "sep", "\\")
+
+    assert origins._classify(r"C:\shop\.venv\Lib\site-packages\rest_framework\views.py") == "rest_framework"
+    assert origins._classify(r"C:\shop\orders\views.py") == "project"
 
 
 def test_the_caller_is_the_nearest_project_line():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import os
 import sys
 import sysconfig
 from functools import lru_cache
@@ -31,10 +32,10 @@ _BOUNDARY = "boundary"
 _JINJA = "jinja"
 _CLASS_BASED = "class-based"
 
-_DJANGO_DIR = str(Path(django.__file__).parent)
-_CLASS_BASED_DIRS = (f"{_DJANGO_DIR}/views/generic/", f"{_DJANGO_DIR}/contrib/admin/")
-_OWN_DIRS = (str(Path(__file__).parent), str(Path(debug_toolbar.__file__).parent))
-_STDLIB_DIRS = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
+_DJANGO_DIR = f"{Path(django.__file__).parent.as_posix()}/"
+_CLASS_BASED_DIRS = (f"{_DJANGO_DIR}views/generic/", f"{_DJANGO_DIR}contrib/admin/")
+_OWN_DIRS = tuple(f"{Path(module).parent.as_posix()}/" for module in (__file__, debug_toolbar.__file__))
+_STDLIB_DIRS = tuple(f"{Path(sysconfig.get_path(name)).as_posix()}/" for name in ("stdlib", "platstdlib"))
 
 _NAMELESS = frozenset({OWN, PYTHON, _CLASS_BASED})
 
@@ -189,9 +190,10 @@ def short_path(file: str) -> str:
     """
     Return the path as a developer names it: from the import root or the current directory on.
     """
-    roots = [str(Path.cwd()), *sys.path]
-    inside = [root for root in roots if root and file.startswith(root.rstrip("/") + "/")]
-    return file[len(max(inside, key=len).rstrip("/")) + 1 :] if inside else file
+    path = slashed(file)
+    roots = [slashed(root).rstrip("/") + "/" for root in (str(Path.cwd()), *sys.path) if root]
+    inside = [root for root in roots if path.startswith(root)]
+    return path[len(max(inside, key=len)) :] if inside else file
 
 
 @lru_cache(maxsize=512)
@@ -206,15 +208,23 @@ def class_place(cls: type) -> tuple[str, int]:
         return file, 1
 
 
+def slashed(file: str) -> str:
+    """
+    Return the path with slashes, which Windows has otherwise.
+    """
+    return file if os.sep == "/" else file.replace(os.sep, "/")
+
+
 def _classify(filename: str) -> str:
     if filename.startswith("<"):
         return _JINJA if filename == "<template>" else PYTHON
+    filename = slashed(filename)
     if filename.startswith(_DJANGO_DIR):
-        if filename.startswith(f"{_DJANGO_DIR}/core/handlers/"):
+        if filename.startswith(f"{_DJANGO_DIR}core/handlers/"):
             return _BOUNDARY
         if filename.startswith(_CLASS_BASED_DIRS):
             return _CLASS_BASED
-        return _TEMPLATE if filename == f"{_DJANGO_DIR}/template/base.py" else DJANGO
+        return _TEMPLATE if filename == f"{_DJANGO_DIR}template/base.py" else DJANGO
     if filename.startswith(_OWN_DIRS):
         return OWN
     for folder in ("/site-packages/", "/dist-packages/"):

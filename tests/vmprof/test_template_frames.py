@@ -4,6 +4,7 @@ Template lines have frames of their own while a profile is taken, and nothing is
 
 from __future__ import annotations
 
+import copy
 import linecache
 import re
 import sys
@@ -13,7 +14,7 @@ import traceback
 import pytest
 from debug_toolbar.toolbar import DebugToolbar
 from django.template import Context, Engine, Node, Template, TemplateSyntaxError
-from django.template.base import VariableNode
+from django.template.base import Lexer, NodeList, Parser, VariableNode
 from django.test import Client
 from django.views.debug import ExceptionReporter
 
@@ -46,7 +47,7 @@ def stack():
     """
     frame, places = sys._getframe(1), []
     while frame is not None:
-        place = template_frames.PLACES.get(frame.f_code)
+        place = template_frames.place_of(frame.f_code)
         if place is not None:
             places.append(f"{place.template}:{place.line}")
         frame = frame.f_back
@@ -84,17 +85,17 @@ def test_the_text_is_the_same(engine):
 
 def test_nothing_is_left_when_it_is_over(engine):
     render(engine)
-    code, defaults = Template._render.__code__, Template._render.__kwdefaults__
-    nodes = [node for name in SOURCES for node in engine.get_template(name).nodelist.get_nodes_by_type(Node)]
-    before = [set(vars(node)) for node in nodes]
+    patched = (Template._render, Node.render_annotated)
+    before = [(function.__code__, function.__kwdefaults__) for function in patched]
 
     with template_frames.named():
         render(engine)
-        changed = [node for node in nodes if "render_annotated" in vars(node)]
+        within = [function.__code__ for function in patched]
 
-    assert len(changed) > 4
-    assert (Template._render.__code__, Template._render.__kwdefaults__) == (code, defaults)
-    assert [set(vars(node)) for node in nodes] == before
+    after = [(function.__code__, function.__kwdefaults__) for function in patched]
+    assert not {id(code) for code in within} & {id(code) for code, _defaults in before}
+    assert after == before
+    assert all(now[0] is code for now, (code, _defaults) in zip(after, before, strict=True))
     assert render(engine)[1][0] == []
 
 
@@ -147,26 +148,40 @@ def test_templates_opened_by_another_thread_render_as_ever(engine):
 
 
 def test_a_profile_that_is_over_opens_no_more_templates(engine):
-    nodes = template_frames.Nodes()
+    nodes = template_frames.Nodes(Node.render_annotated)
     template = engine.get_template("shop/row.html")
     nodes.close()
 
     nodes.open(template)
 
-    assert all("render_annotated" not in vars(node) for node in template.nodelist)
+    assert nodes.copies == {}
 
 
-def test_a_wrapper_with_a_closure_is_left_alone(engine, monkeypatch):
-    original = Template._render
+@pytest.mark.parametrize(("owner", "name"), [(Template, "_render"), (Node, "render_annotated")])
+def test_a_wrapper_with_a_closure_is_left_alone(owner, name, engine, monkeypatch):
+    original = getattr(owner, name)
 
     def wrapper(self, context):
         return original(self, context)
 
-    monkeypatch.setattr(Template, "_render", wrapper)
+    monkeypatch.setattr(owner, name, wrapper)
 
     with template_frames.named():
         _text, seen = render(engine)
 
+    assert seen[0] == []
+
+
+def test_a_function_of_somebody_elses_that_takes_more_is_left_alone(engine, monkeypatch):
+    def render_annotated(self, *args):
+        return self.render(*args)
+
+    monkeypatch.setattr(Node, "render_annotated", render_annotated)
+
+    with template_frames.named():
+        text, seen = render(engine)
+
+    assert text
     assert seen[0] == []
 
 
@@ -184,6 +199,79 @@ def test_a_node_that_annotates_for_itself_still_does(engine):
     assert text == "QUIET"
 
 
+class Inline(Node):
+    """
+    A tag whose own parser gives its nodes a token, but no origin.
+    """
+
+    child_nodelists = ("nodelist",)
+
+    def __init__(self):
+        self.nodelist = Parser(Lexer("hello {{ word }}").tokenize(), {}, []).parse()
+
+    def render(self, context):
+        return self.nodelist.render(context)
+
+
+def test_nodes_without_an_origin_render_as_ever(engine):
+    template = engine.from_string("{{ word }}")
+    template.nodelist.append(Inline())
+
+    with template_frames.named():
+        text = template.render(Context({"word": "world"}))
+
+    assert text == "worldhello world"
+
+
+class Numbered(Node):
+    def render(self, context):
+        return f"[{self.number}]"
+
+
+class Copying(Node):
+    """
+    A tag that renders copies of its child.
+    """
+
+    child_nodelists = ("nodelist",)
+
+    def render(self, context):
+        texts = []
+        for number in range(3):
+            child = copy.copy(self.nodelist[0])
+            child.number = number
+            texts.append(child.render_annotated(context))
+        return "".join(texts)
+
+
+def test_a_copy_of_a_node_renders_itself(engine):
+    template = engine.from_string("{{ word }}")
+    copying, child = Copying(), Numbered()
+    for node in (copying, child):
+        node.token, node.origin = template.nodelist[0].token, template.origin
+    copying.nodelist = NodeList([child])
+    template.nodelist.append(copying)
+
+    with template_frames.named():
+        text = template.render(Context({"word": ""}))
+
+    assert text == "[0][1][2]"
+
+
+def test_nodes_that_cannot_be_listed_render_without_a_name(engine, monkeypatch, caplog):
+    def boom(*args):
+        raise RuntimeError("not today")
+
+    template = engine.from_string("{{ word }}")
+    monkeypatch.setattr(NodeList, "get_nodes_by_type", boom)
+
+    with template_frames.named():
+        text = template.render(Context({"word": "quiet"}))
+
+    assert text == "quiet"
+    assert "go without a name" in caplog.text
+
+
 def test_the_frame_carries_the_template_and_its_line(engine):
     codes = []
 
@@ -196,7 +284,7 @@ def test_the_frame_carries_the_template_and_its_line(engine):
     with template_frames.named():
         render(engine, call=collect)
 
-    frames = [names.frame_of(code, 1) for code in codes if code in template_frames.PLACES]
+    frames = [names.frame_of(code, 1) for code in codes if template_frames.place_of(code)]
     frame = next(frame for frame in frames if frame.template == "shop/list.html" and frame.template_line == 4)
     assert frame.function == "list.html:4"
     assert frame.line is None

@@ -56,7 +56,7 @@ def marked(
         async def amarked(*args: Any, **kwargs: Any) -> Any:
             clock.began_ns = began_ns = time.monotonic_ns()
             try:
-                return await _driven(step, call(*args, **kwargs), clock)
+                return await _driven(step, _coroutine(call(*args, **kwargs)), clock)
             finally:
                 clock.wall_ns += time.monotonic_ns() - began_ns
 
@@ -128,6 +128,17 @@ _STEPS: dict[Phase, Any] = {phase: _copy(_step_view, f"perf_panels_{phase}_step"
 CODES: dict[CodeType, Phase] = {
     function.__code__: phase for functions in (_RUNS, _STEPS) for phase, function in functions.items()
 }
+
+
+def _coroutine(made: Any) -> Any:
+    """
+    Return what can be run step by step: an async view may also return a future, say.
+    """
+    return made if hasattr(made, "send") and hasattr(made, "throw") else _awaiting(made)
+
+
+async def _awaiting(made: Any) -> Any:
+    return await made
 
 
 @types.coroutine

@@ -10,6 +10,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from perf_panels import heap
+from perf_panels.origins import slashed
 from perf_panels.vmprof import template_frames, tracebacks
 from perf_panels.vmprof.samples import Frame
 
@@ -43,9 +44,10 @@ def frame_of(code: CodeType | None, line: int | None) -> Frame | None:
     """
     if code is None:
         return Frame("", 0, "(gone)")
-    place = template_frames.PLACES.get(code)
+    place = template_frames.place_of(code)
     if place is not None:
-        return Frame(place.path, place.line, code.co_name, None, place.template, place.line)
+        name = f"{place.template.rpartition('/')[2]}:{place.line}"
+        return Frame(place.path, place.line, name, None, place.template, place.line)
     if tracebacks.is_own(code):
         return None
     function = getattr(code, "co_qualname", code.co_name).replace("<locals>.", "")
@@ -53,7 +55,7 @@ def frame_of(code: CodeType | None, line: int | None) -> Frame | None:
     if template is not None:
         lineno = template.get_corresponding_lineno(line or code.co_firstlineno)
         return Frame(template.filename or code.co_filename, lineno, code.co_name, line, template.name, lineno)
-    return Frame(code.co_filename, code.co_firstlineno, function, line)
+    return Frame(slashed(code.co_filename), code.co_firstlineno, function, line)
 
 
 def _search(ids: set[int]) -> dict[int, CodeType]:

@@ -1,24 +1,29 @@
 """
-Gives each line of a Django template a frame of its own, so that any sampler sees "product_list.html:14".
+Gives each line of a Django template a frame of its own, so that a profile reads "product_list.html:14".
 
-The only patch of this panel: while a profile is being taken, ``Template._render`` (its code object, so that no class
-changes) lets the nodes of each template that is rendered be called through a function named after their line. Nodes of
-a loaded template are shared by all threads; the others render through these functions too, to the same effect.
+The only patch of this panel: while a profile is being taken, ``Template._render`` and ``Node.render_annotated`` run
+other code (their code objects are exchanged, so that no class changes). The first notes the nodes of each template that
+is rendered; the second runs Django's own ``render_annotated`` for them, as a copy for each line, which samples know the
+line by. Nodes are shared by all threads; the others render through these copies too, to the same effect.
 """
 
 from __future__ import annotations
 
+import inspect
+import logging
 import types
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import CodeType
 
     from django.template.base import Node, Template
 
-_NAME = "render_annotated"
+logger = logging.getLogger("perf_panels")
+
+_VARIADIC = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 
 class Place(NamedTuple):
@@ -31,10 +36,16 @@ class Place(NamedTuple):
     line: int
 
 
-PLACES: dict[CodeType, Place] = {}
-"""Which line a code object stands for. Bounded by the lines of all templates that were ever profiled."""
+_copies: dict[tuple[Place, CodeType], types.FunctionType] = {}
+_places: dict[int, Place] = {}
+"""By the id of the code, as two copies of a code are equal. Both are bounded by the lines ever profiled."""
 
-_functions: dict[tuple[Place, Any], types.FunctionType] = {}
+
+def place_of(code: CodeType) -> Place | None:
+    """
+    Return which line a code object stands for, or None.
+    """
+    return _places.get(id(code))
 
 
 @contextmanager
@@ -44,92 +55,113 @@ def named() -> Iterator[None]:
     """
     from django.template import base
 
-    template: Any = base.Template  # its type hints leave out what is private
-    render = template._render
-    code, defaults = render.__code__, render.__kwdefaults__
-    if code.co_freevars:
+    # Their type hints leave out what is private.
+    template: Any = base.Template
+    render, annotated = template._render, base.Node.render_annotated
+    if not (_is_plain(render) and _is_plain(annotated)):
         # Somebody's wrapper: its code cannot be exchanged for ours. The lines go without a name.
         yield
         return
-    nodes = Nodes()
-    original = types.FunctionType(code, render.__globals__, code.co_name, render.__defaults__)
-    original.__kwdefaults__ = defaults
-    # Another thread may be calling it: the code that needs the defaults comes after them, and goes before them.
-    render.__kwdefaults__ = {**(defaults or {}), "perf_panels_open": nodes.open, "perf_panels_original": original}
-    render.__code__ = _opening.__code__
+    original = _copy(annotated)
+    nodes = Nodes(original)
     try:
-        yield
+        with (
+            _lent(annotated, _annotating, perf_panels_copies=nodes.copies, perf_panels_original=original),
+            _lent(render, _opening, perf_panels_open=nodes.open, perf_panels_original=_copy(render)),
+        ):
+            yield
     finally:
-        render.__code__ = code
-        render.__kwdefaults__ = defaults
         nodes.close()
 
 
+def _is_plain(function: Any) -> bool:
+    if not isinstance(function, types.FunctionType):
+        return False
+    code = function.__code__
+    takes_these = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] == ("self", "context")
+    return takes_these and not code.co_freevars and not code.co_flags & _VARIADIC
+
+
+def _copy(function: Any) -> types.FunctionType:
+    return types.FunctionType(function.__code__.replace(), function.__globals__, function.__name__)
+
+
+@contextmanager
+def _lent(function: Any, lender: Any, **needed: Any) -> Iterator[None]:
+    """
+    Let a function run the code of another one within the block; what that needs comes as its defaults.
+    """
+    code = function.__code__
+    # Another thread may be calling it: the code that needs the defaults comes after them, and goes before them.
+    function.__kwdefaults__ = needed
+    function.__code__ = lender.__code__
+    try:
+        yield
+    finally:
+        function.__code__ = code
+        function.__kwdefaults__ = None
+
+
+# "__traceback_hide__" keeps these from the technical 500 page of another thread's request, which nobody cleans.
+
+
 def _opening(self: Template, context: Any, *, perf_panels_open: Any, perf_panels_original: Any) -> Any:
-    """
-    Lend its code to ``Template._render``, whose globals are others: what it needs comes as its defaults.
-    """
-    __traceback_hide__ = True  # from the technical 500 page of another thread's request, which nobody cleans
+    __traceback_hide__ = True
     perf_panels_open(self)
     return perf_panels_original(self, context)
 
 
+def _annotating(self: Node, context: Any, *, perf_panels_copies: Any, perf_panels_original: Any) -> Any:
+    __traceback_hide__ = True
+    return perf_panels_copies.get(id(self), perf_panels_original)(self, context)
+
+
 class Nodes:
     """
-    The nodes that are called through a named function at present.
+    The nodes whose lines have a name at present; ``copies`` has the function that renders each, by the node's id.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, original: types.FunctionType) -> None:
+        self.original = original
         self.templates: dict[int, Template] = {}
-        self.nodes: list[Node] = []
+        self.copies: dict[int, types.FunctionType] = {}
         self.closed = False
 
     def open(self, template: Template) -> None:
         """
-        Give the nodes of a template their named functions, once.
+        Name the lines of a template, once.
         """
         if id(template) in self.templates or self.closed:
             return
+        # Kept, as the ids of its nodes are.
         self.templates[id(template)] = template
-        from django.template.base import Node
+        try:
+            self._open(template)
+        except Exception:
+            logger.exception("The lines of %r go without a name", template)
+
+    def _open(self, template: Template) -> None:
+        from django.template.base import Node, TextNode
 
         for node in template.nodelist.get_nodes_by_type(Node):
-            if node.token is not None and _NAME not in node.__dict__:
-                # A node of a class without a settable attribute cannot be; Django has none.
-                node.render_annotated = types.MethodType(_function(node), node)  # type: ignore[method-assign]
-                self.nodes.append(node)
+            # Nodes that a tag has made by itself may have neither; text is there already.
+            token, origin = getattr(node, "token", None), getattr(node, "origin", None)
+            if token is not None and origin is not None and not isinstance(node, TextNode):
+                place = Place(str(origin.template_name or origin.name), str(origin.name), token.lineno or 0)
+                self.copies[id(node)] = _copy_for(place, self.original)
 
     def close(self) -> None:
         """
-        Take the functions away again.
+        Let go of the templates.
         """
         self.closed = True
-        for node in self.nodes:
-            node.__dict__.pop(_NAME, None)
-        self.nodes.clear()
+        self.copies.clear()
         self.templates.clear()
 
 
-def _function(node: Any) -> Callable[..., Any]:
-    origin, line = node.origin, node.token.lineno or 0
-    name = str(origin.template_name or origin.name)
-    place = Place(name, str(origin.name), line)
-    original = type(node).render_annotated
-    function = _functions.get((place, original))
-    if function is None:
-        function = _functions[place, original] = _named_function(place, original)
-        PLACES[function.__code__] = place
-    return function
-
-
-def _named_function(place: Place, original: Callable[..., Any]) -> types.FunctionType:
-    def annotated(self: Node, context: Any) -> Any:
-        __traceback_hide__ = True
-        return original(self, context)
-
-    name = f"{place.template.rpartition('/')[2]}:{place.line}"
-    # In angle brackets, as code that no file has: another panel must not take it for a function of the project.
-    code = annotated.__code__.replace(co_filename=f"<{place.path}>", co_name=name, co_firstlineno=place.line)
-    if hasattr(code, "co_qualname"):
-        code = code.replace(co_qualname=name)  # type: ignore[call-arg] # from Python 3.11 on
-    return types.FunctionType(code, annotated.__globals__, name, None, annotated.__closure__)
+def _copy_for(place: Place, original: types.FunctionType) -> types.FunctionType:
+    copy = _copies.get((place, original.__code__))
+    if copy is None:
+        copy = _copies[place, original.__code__] = _copy(original)
+        _places[id(copy.__code__)] = place
+    return copy

@@ -7,8 +7,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perf_panels.vmprof.template_frames import PLACES
-
 if TYPE_CHECKING:
     from types import CodeType
 
@@ -36,13 +34,9 @@ def clean(error: BaseException) -> None:
         entry = one.__traceback__
         while entry is not None:
             following = entry.tb_next
-            while following is not None and _is_extra(following.tb_frame.f_code):
+            while following is not None and is_own(following.tb_frame.f_code):
                 following = following.tb_next
             if following is not entry.tb_next:
                 entry.tb_next = following
             entry = following
         waiting += [one.__cause__, one.__context__]
-
-
-def _is_extra(code: CodeType) -> bool:
-    return code in PLACES or is_own(code)
