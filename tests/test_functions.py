@@ -4,6 +4,7 @@ import functools
 import sys
 
 import pytest
+from django.utils.functional import SimpleLazyObject
 from django.views.generic import ListView, View
 
 from perf_panels import functions
@@ -97,6 +98,32 @@ def test_what_a_line_calls_is_a_function_of_python_or_nothing(called, name):
     found = target_of(called) if isinstance(called, property) else callee_of(called)
 
     assert (found.name if found else None) == name
+
+
+def test_nothing_is_held_of_a_function_that_a_call_has_made():
+    def inner():
+        pass
+
+    assert callee_of(inner).function is None
+
+
+def wake():
+    raise AssertionError("nobody may wake it up")
+
+
+def test_lazy_objects_are_left_asleep():
+    class WithLazy(View):
+        choices = SimpleLazyObject(wake)
+
+        def get(self, request):
+            pass
+
+    def takes(first):
+        return target_of_frame(sys._getframe().f_code, sys._getframe())
+
+    assert [each.split(".")[-1] for each in named(WithLazy.as_view())] == ["get"]
+    assert callee_of(SimpleLazyObject(wake)) is None
+    assert takes(SimpleLazyObject(wake)).kind == functions.FUNCTION
 
 
 def test_the_id_is_the_same_from_request_to_request():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 
@@ -8,7 +9,7 @@ import pytest
 
 from perf_panels import line_events
 from perf_panels.exclusive import Busy
-from perf_panels.line_events import Watch
+from perf_panels.line_events import Followed, Watch
 
 
 class Log:
@@ -187,6 +188,29 @@ async def test_another_task_is_not_told(log):
     assert log.log == []
 
 
+async def test_a_task_that_the_view_left_behind_chooses_nothing_any_more():
+    left, another = Log(choose=[add]), Log(choose=[])
+    go_on = asyncio.Event()
+
+    async def goes_on():
+        await go_on.wait()
+        add(1, 2)
+
+    async def view():
+        with watch(left, outer, meet=True):
+            return asyncio.create_task(goes_on())
+
+    task = await asyncio.create_task(view())
+    with watch(another, fails, meet=True):
+        go_on.set()
+        await task
+
+    assert left.log == another.log == []
+    assert line_events.runs == {}
+    if sys.version_info >= (3, 12):
+        assert line_events.engine.counts == {}
+
+
 def test_another_thread_is_not_told(log):
     with watch(log, add):
         thread = threading.Thread(target=add, args=(1, 2))
@@ -256,6 +280,21 @@ def test_what_a_line_calls_is_shown(log):
         outer()
 
     assert log.called == ["add"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="needs sys.monitoring")
+def test_a_followed_generator_may_go_while_the_lock_is_held(log):
+    generator = letters()
+    followed = Followed(generator, generator.gi_frame, LogRun(log, letters.__code__))
+
+    with line_events.engine.lock:
+        # As when the collector runs in the middle of opening or leaving another watch.
+        del generator
+        gc.collect()
+
+    with watch(log, add):
+        assert followed.watch not in line_events.engine.watches
+    assert sys.monitoring.get_tool(4) is None
 
 
 def test_a_second_watch_of_the_same_context_is_refused_by_name(log):

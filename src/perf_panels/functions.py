@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from perf_panels.origins import DJANGO, owner_of
 
@@ -84,8 +84,15 @@ def target_of_frame(code: CodeType, frame: FrameType, *, kind: bool = True) -> T
 def callee_of(called: object) -> Target | None:
     """
     Return the target of what a line has called: a function, a method, a class or a callable object; None for C.
+
+    Without the function itself, whose closure may hold what belongs to one request.
     """
-    if isinstance(called, type):
+    target = _callee_of(called)
+    return None if target is None else replace(target, function=None)
+
+
+def _callee_of(called: object) -> Target | None:
+    if is_a(called, type):
         for name in ("__init__", "__new__"):
             plain = written(inspect.getattr_static(called, name, None))
             if plain is not None:
@@ -101,7 +108,7 @@ def function_of(code: CodeType) -> FunctionType | None:
     import gc
 
     referrers: list[object] = gc.get_referrers(code)
-    return next((each for each in referrers if isinstance(each, FunctionType) and each.__code__ is code), None)
+    return next((each for each in referrers if is_a(each, FunctionType) and each.__code__ is code), None)
 
 
 def make_target(function: FunctionType, kind: str, *, second_choice: bool = False) -> Target:
@@ -112,19 +119,26 @@ def make_target(function: FunctionType, kind: str, *, second_choice: bool = Fals
     return Target(function.__code__, _short(name), module, kind, function, second_choice)
 
 
+def is_a(thing: object, kinds: Any) -> TypeGuard[Any]:
+    """
+    Return what ``isinstance`` would, without waking up a lazy object: that asks it for its ``__class__``.
+    """
+    return issubclass(type(thing), kinds)
+
+
 def written(function: Any) -> FunctionType | None:
     """
     Return the function as it is written, without its decorators, or None for anything else.
     """
     for _ in range(20):
-        if isinstance(function, FunctionType):
+        if is_a(function, FunctionType):
             wrapped = vars(function).get("__wrapped__")
             if wrapped is None:
-                return function
+                return cast("FunctionType", function)
             function = wrapped
-        elif isinstance(function, functools.partial):
+        elif is_a(function, functools.partial):
             function = function.func
-        elif isinstance(function, MethodType):
+        elif is_a(function, MethodType):
             function = function.__func__
         else:
             # functools.lru_cache is written in C.
@@ -136,18 +150,18 @@ def written(function: Any) -> FunctionType | None:
 
 
 def parts(thing: Any) -> Iterator[Any]:
-    if isinstance(thing, (classmethod, staticmethod)):
+    if is_a(thing, (classmethod, staticmethod)):
         yield thing.__func__
-    elif isinstance(thing, property):
+    elif is_a(thing, property):
         yield from (each for each in (thing.fget, thing.fset) if each is not None)
-    elif isinstance(thing, functools.cached_property) or is_lazy(thing):
+    elif is_a(thing, functools.cached_property) or is_lazy(thing):
         yield thing.func
 
 
 def is_lazy(thing: object) -> bool:
     from django.utils.functional import cached_property
 
-    return isinstance(thing, cached_property)
+    return is_a(thing, cached_property)
 
 
 def inherits(cls: type, module: str) -> bool:
@@ -164,7 +178,7 @@ def _name_in(code: CodeType, frame: FrameType) -> str:
         return _short(qualname)
     # Python 3.10: the class is found by the object that the function is a method of.
     first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-    for cls in (first if isinstance(first, type) else type(first)).__mro__:
+    for cls in (first if is_a(first, type) else type(first)).__mro__:
         plain = written(vars(cls).get(code.co_name))
         if plain is not None and plain.__code__ is code:
             return _short(plain.__qualname__)
@@ -180,9 +194,9 @@ def _kind_in(code: CodeType, frame: FrameType) -> str:
             return kind
     if code.co_argcount:
         first = frame.f_locals.get(code.co_varnames[0])
-        cls = first if isinstance(first, type) else type(first)
+        cls = first if is_a(first, type) else type(first)
         static = inspect.getattr_static(cls, code.co_name, None)
-        if isinstance(static, (property, functools.cached_property)) or is_lazy(static):
+        if is_a(static, (property, functools.cached_property)) or is_lazy(static):
             return PROPERTY
         plain = written(static)
         if plain is not None and plain.__code__ is code:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from perf_panels import exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from contextvars import Token
     from types import CodeType, FrameType
 
@@ -99,8 +99,15 @@ class Watch:
         self.meet = meet
         self._token: Token[Watch | None] | None = None
 
+    @property
+    def entered(self) -> bool:
+        """
+        Whether the block is entered. A task that the view has left behind goes on in its context after that.
+        """
+        return self._token is not None
+
     def __enter__(self) -> None:
-        if (other := current.get()) is not None:
+        if (other := current.get()) is not None and other.entered:
             raise exclusive.Busy("line events", other.holder)
         engine.open(self)
         self._token = current.set(self)
@@ -116,8 +123,7 @@ class Watch:
         Choose one more function while the block is entered.
         """
         if id(code) not in self.codes:
-            self.codes[id(code)] = code
-            engine.add(code)
+            engine.add(self, code)
 
     def start(self, code: CodeType, frame: FrameType) -> Run | None:
         """
@@ -141,7 +147,7 @@ class Followed:
     """
     One generator whose lines are told to ``run``, in whichever thread or task somebody iterates it. Python 3.12 only.
 
-    ``close`` may be called more than once; the end of the generator, used up or not, does.
+    ``close`` may be called more than once. A generator that is gone is followed no more, by and by.
     """
 
     def __init__(self, generator: Any, frame: FrameType, run: Run) -> None:
@@ -149,16 +155,19 @@ class Followed:
         self.frame: FrameType | None = frame
         engine.open(self.watch)
         runs[frame] = run
-        weakref.finalize(generator, self.close)
+        weakref.finalize(generator, self._stop, engine.leave_soon)
 
     def close(self) -> None:
         """
         Stop following.
         """
+        self._stop(engine.leave)
+
+    def _stop(self, leave: Callable[[Watch], None]) -> None:
         frame, self.frame = self.frame, None
         if frame is not None:
             runs.pop(frame, None)
-            engine.leave(self.watch)
+            leave(self.watch)
 
 
 if sys.version_info >= (3, 12):

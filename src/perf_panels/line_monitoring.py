@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from perf_panels import exclusive
@@ -44,12 +45,14 @@ class Monitoring:
         self.counts: dict[int, list[Any]] = {}
         self.shown: dict[tuple[int, int], int] = {}
         self.lock = threading.Lock()
+        self.gone: deque[Watch] = deque()
 
     def open(self, watch: Watch) -> None:
         """
         Begin to tell ``watch`` of its code objects. Raises ``Busy`` when no tool id is free.
         """
         with self.lock:
+            self._leave_gone()
             if self.tool is None:
                 self._take_tool()
             self.watches.append(watch)
@@ -65,19 +68,40 @@ class Monitoring:
         Stop telling ``watch``.
         """
         with self.lock:
-            self.watches.remove(watch)
-            for code in watch.codes.values():
-                self._count(code, -1)
-            self._set_global_events()
-            if not self.watches:
-                self._give_tool_back()
+            self._leave(watch)
+            self._leave_gone()
 
-    def add(self, code: CodeType) -> None:
+    def leave_soon(self, watch: Watch) -> None:
+        """
+        Stop telling ``watch``, now or with the next call. For finalizers: this very thread may hold the lock.
+        """
+        self.gone.append(watch)
+        if self.lock.acquire(blocking=False):
+            try:
+                self._leave_gone()
+            finally:
+                self.lock.release()
+
+    def add(self, watch: Watch, code: CodeType) -> None:
         """
         Choose one more function; its present activation is seen from the next line on.
         """
         with self.lock:
-            self._count(code, 1)
+            if watch in self.watches:
+                watch.codes[id(code)] = code
+                self._count(code, 1)
+
+    def _leave(self, watch: Watch) -> None:
+        self.watches.remove(watch)
+        for code in watch.codes.values():
+            self._count(code, -1)
+        self._set_global_events()
+        if not self.watches:
+            self._give_tool_back()
+
+    def _leave_gone(self) -> None:
+        while self.gone:
+            self._leave(self.gone.popleft())
 
     def _count(self, code: CodeType, by: int) -> None:
         entry = self.counts.setdefault(id(code), [code, 0])
@@ -135,7 +159,7 @@ class Monitoring:
 
     def _start(self, code: CodeType, _offset: int) -> Any:
         watch = self.current.get()
-        if watch is None:
+        if watch is None or not watch.entered:
             return None
         if id(code) in watch.codes:
             watch.start(code, _getframe(1))

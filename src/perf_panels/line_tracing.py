@@ -60,10 +60,11 @@ class Tracing:
         if not self.local.entered and sys.gettrace() is self.local.trace:
             sys.settrace(None)
 
-    def add(self, code: CodeType) -> None:
+    def add(self, watch: Watch, code: CodeType) -> None:
         """
-        Do nothing: the trace function looks at the watch itself.
+        Choose one more function.
         """
+        watch.codes[id(code)] = code
 
     def _trace(self, frame: FrameType, event: str, _arg: object) -> Any:
         watch = self.current.get()
@@ -75,7 +76,7 @@ class Tracing:
         if run is not None:
             run.resume()
             return self._local
-        if not _begins(frame):
+        if not watch.entered or not _begins(frame):
             return None
         if id(code) not in watch.codes:
             if not (watch.meet and watch.watcher.met(code, frame)):

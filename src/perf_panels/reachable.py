@@ -22,6 +22,7 @@ from perf_panels.functions import (
     VIEW,
     Target,
     inherits,
+    is_a,
     is_lazy,
     make_target,
     parts,
@@ -87,30 +88,30 @@ class _Search:
         if id(thing) in self.seen:
             return
         self.seen.add(id(thing))
-        if isinstance(thing, functools.partial):
+        if is_a(thing, functools.partial):
             self.visit(thing.func, kind)
-        elif isinstance(thing, MethodType):
+        elif is_a(thing, MethodType):
             self.visit_method(thing, kind)
-        elif isinstance(thing, FunctionType):
+        elif is_a(thing, FunctionType):
             self.visit_function(thing, kind)
-        elif isinstance(thing, (classmethod, staticmethod, property, functools.cached_property)) or is_lazy(thing):
+        elif is_a(thing, (classmethod, staticmethod, property, functools.cached_property)) or is_lazy(thing):
             for inner in parts(thing):
-                self.visit(inner, PROPERTY if not isinstance(thing, (classmethod, staticmethod)) else kind)
-        elif not isinstance(thing, type):
+                self.visit(inner, PROPERTY if not is_a(thing, (classmethod, staticmethod)) else kind)
+        elif not is_a(thing, type):
             self.visit_instance(thing, kind)
 
     def visit_function(self, function: FunctionType, kind: str) -> None:
         attributes = vars(function)
         if (view_class := attributes.get("view_class")) is not None:
             self.visit_class(view_class, METHOD)
-        elif isinstance(drf_class := attributes.get("cls"), type):
+        elif is_a(drf_class := attributes.get("cls"), type):
             self.visit_class(drf_class, METHOD, attributes.get("actions"))
         wrapped = attributes.get("__wrapped__")
         held = [] if wrapped is None else [wrapped]
         held += [cell for cell in _closure(function) if cell is not wrapped and (_is_callable(cell) or _is_ninja(cell))]
         self.add(function, DECORATOR if held and kind == VIEW and _decorates(function, held) else kind)
         for each in held:
-            if not isinstance(each, type):
+            if not is_a(each, type):
                 self.visit(each, kind)
 
     def visit_method(self, method: MethodType, kind: str) -> None:
@@ -132,7 +133,7 @@ class _Search:
             return
         self.visit(call, kind)
         for held in vars(thing).values() if hasattr(thing, "__dict__") else ():
-            if isinstance(held, (FunctionType, MethodType, functools.partial)):
+            if is_a(held, (FunctionType, MethodType, functools.partial)):
                 self.visit(held, kind)
 
     def visit_ninja(self, path_view: Any) -> None:
@@ -164,19 +165,19 @@ class _Search:
         """
         Add the methods of a serializer, form, paginator or permission that a class-based view names.
         """
-        named: Iterable[object] = value if isinstance(value, (list, tuple)) else (value,)
+        named: Iterable[object] = value if is_a(value, (list, tuple)) else (value,)
         for each in named:
-            if isinstance(each, type) and _owner(each) == PROJECT:
+            if is_a(each, type) and _owner(each) == PROJECT:
                 kind = SERIALIZER if inherits(each, "rest_framework.serializers") else METHOD
                 self.visit_class(each, kind)
                 for declared in vars(each).get("_declared_fields", {}).values():
                     self.visit_named(type(getattr(declared, "child", declared)))
 
     def _reachable(self, cls: type, name: str, value: object, actions: dict[str, str] | None) -> bool:
-        if isinstance(value, type):
+        if is_a(value, type):
             return False
         if actions is not None:
-            is_action = name in _VIEWSET_ACTIONS or hasattr(value, "mapping")
+            is_action = name in _VIEWSET_ACTIONS or "mapping" in getattr(value, "__dict__", ())
             return not is_action or name in {action for verb, action in actions.items() if verb in self.verbs}
         return name not in _VERBS or name in self.verbs or not hasattr(cls, "as_view")
 
@@ -193,7 +194,7 @@ class _Search:
 
 def _is_callable(value: object) -> bool:
     kinds = (FunctionType, MethodType, functools.partial, classmethod, staticmethod, property)
-    return isinstance(value, (*kinds, functools.cached_property)) or is_lazy(value) or callable(value)
+    return is_a(value, (*kinds, functools.cached_property)) or is_lazy(value) or callable(value)
 
 
 def _is_ninja(value: object) -> bool:
@@ -206,7 +207,7 @@ def _closure(function: FunctionType) -> list[Any]:
 
 
 def _decorates(function: FunctionType, held: list[Any]) -> bool:
-    return "__wrapped__" in vars(function) or any(isinstance(each, FunctionType) for each in held)
+    return "__wrapped__" in vars(function) or any(is_a(each, FunctionType) for each in held)
 
 
 def _owner(cls: type) -> str:

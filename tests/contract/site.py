@@ -11,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import markcoroutinefunction, sync_to_async
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth.decorators import login_not_required
 from django.db import connection, transaction
@@ -180,6 +180,12 @@ async def coroutine(request):
     return page(f"async {await Publisher.objects.acount()}")
 
 
+@markcoroutinefunction
+@public
+def coroutine_shielded(request):
+    return asyncio.shield(coroutine(request))
+
+
 @public
 async def coroutine_by_number(request, number):
     ARRIVED.append(number)
@@ -294,6 +300,7 @@ SHAPES = [
     "coroutine",
     "coroutine-class",
     "coroutine-deferred",
+    "coroutine-shielded",
 ]
 # Django itself cannot serve these over WSGI.
 ASGI_SHAPES = [*SHAPES, "coroutine-awaited", "coroutine-streaming"]
@@ -324,6 +331,7 @@ urlpatterns = [
     path("coroutine-deferred/", coroutine_deferred),
     path("coroutine-awaited/", coroutine_awaited),
     path("coroutine-streaming/", coroutine_streaming),
+    path("coroutine-shielded/", coroutine_shielded),
     path("coroutine-fails/", coroutine_fails),
     path("pid/", pid),
     *i18n_patterns(path("translated/", plain)),
