@@ -60,6 +60,15 @@ def who(request):
     return HttpResponse(request.COOKIES.get("who", "nobody"), status=200 if request.GET.get("q") == "a b" else 404)
 
 
+def asked(request, name):
+    """
+    Answer 404 to all but a request for a fragment of this page with an odd name.
+    """
+    busy(0.02)
+    wanted = "100%41?#;/é" if request.headers.get("HX-Request") else "nothing"
+    return HttpResponse(name, status=200 if name == wanted else 404)
+
+
 def dies(request):
     if os.environ.get("PERF_PANELS_TEST_DIES"):
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -99,6 +108,7 @@ urlpatterns = [
     path("template-error/", template_error),
     path("coroutine/", coroutine),
     path("who/", who),
+    path("asked/<path:name>/", asked),
     path("dies/", dies),
     path("dies-once/", dies_once),
     path("endless/", endless),

@@ -18,6 +18,7 @@ from django.test import Client
 from perf_panels.actions import token
 from perf_panels.vmprof import PANEL_ID, pending, replay_process, replaying
 from perf_panels.vmprof.panel import VMProfPanel
+from perf_panels.vmprof.replay import _request
 from perf_panels.vmprof.stored import samples_of
 from tests.vmprof.shares import share_of
 
@@ -128,6 +129,28 @@ def test_the_replay_has_the_cookies_and_the_query_of_the_page():
 
     assert told["state"] == "done"
     assert not any("where the page had" in note for note in browser.stats()["profile"]["notes"])
+
+
+def test_the_replay_is_of_this_very_page():
+    browser = Browser()
+    browser.client.defaults["HTTP_HX_REQUEST"] = "true"
+    browser.open("/asked/100%2541%3F%23%3B/%C3%A9/")
+    del browser.client.defaults["HTTP_HX_REQUEST"]
+    assert browser.stats()["request"]["status"] == 200
+
+    told = browser.more(samples=10)
+
+    assert told["state"] == "done"
+    assert not any("where the page had" in note for note in browser.stats()["profile"]["notes"])
+
+
+@pytest.mark.parametrize("path", ["/plain/", "//twice/", "/a//b/", "/q?x/", "/c#/", "/;a=b/", "/100%41/", "/é/"])
+def test_a_path_is_asked_for_as_it_is(path):
+    job = {"script_name": "/", "headers": {}, "method": "GET", "path_info": path, "secure": False, "query": "a=1"}
+
+    request = _request(job)
+
+    assert (request.path_info, request.GET["a"]) == (path, "1")
 
 
 def test_another_answer_than_the_pages_is_said(monkeypatch):
@@ -270,6 +293,21 @@ def test_a_server_that_is_gone_is_not_waited_for():
 
     assert told["state"] == "failed"
     assert "is gone" in told["sentence"]
+
+
+def test_a_run_that_takes_long_is_not_given_up(monkeypatch):
+    browser = Browser()
+    browser.open("/endless/")
+    monkeypatch.setenv("PERF_PANELS_TEST_ENDLESS", "1")
+    monkeypatch.setattr(replaying, "_SILENT_S", 0.5)
+    monkeypatch.setattr(replaying, "_STILL_S", 0.1)
+
+    browser.click("start", seconds=5)
+    until = time.monotonic() + 3
+    states = {browser.click("progress")["state"] for _ in iter(lambda: time.monotonic() < until, False)}
+    browser.click("stop")
+
+    assert states == {"running"}
 
 
 def test_no_process_outlives_it():

@@ -46,6 +46,16 @@ def test_without_the_stacks_the_tree_gives_them():
     assert stored.samples_of(stats).total_ms == pytest.approx(9)
 
 
+def test_what_was_cut_below_a_node_is_its_own():
+    samples = many(20_000)
+    stats = report(samples)
+    assert stats["truncated"]["nodes"] > 0
+
+    again = stored.samples_of(stats | {"raw": None})
+
+    assert (again.count, again.total_ms) == (samples.count, pytest.approx(samples.total_ms, rel=0.001))
+
+
 def test_a_large_tree_keeps_its_largest_nodes():
     stats = report(many(20_000))
 

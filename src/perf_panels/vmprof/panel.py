@@ -16,6 +16,7 @@ from perf_panels.base import ViewPanel
 from perf_panels.vmprof import downloads, markers, modes, page, pending, trimming, views
 from perf_panels.vmprof.live import Profile, sampled
 from perf_panels.vmprof.reduce import explain, samples_of
+from perf_panels.vmprof.replay import headers_of_page
 from perf_panels.vmprof.report import report
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class VMProfPanel(ViewPanel):
                 "query": request.META.get("QUERY_STRING", ""),
                 "script_name": get_script_prefix(),
                 "status": response.status_code,
+                "headers": headers_of_page(request),
             },
             "mode": profile.choice.mode,
             "engine": profile.choice.engine,

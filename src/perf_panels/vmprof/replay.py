@@ -14,6 +14,7 @@ import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
+from urllib.parse import quote
 
 from perf_panels.vmprof.samples import Builder, Phase, Samples, Stack
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 # What a browser says of the click and not of the page, and what the connection says of itself.
 _NOT_THE_PAGES = ("HTTP_ACCEPT", "HTTP_ORIGIN", "HTTP_REFERER", "HTTP_SEC_", "HTTP_X_REQUESTED_WITH", "HTTP_CONTENT_")
+_OF_THE_PAGE = ("HTTP_HX_", "HTTP_TURBO_", "HTTP_X_REQUESTED_WITH", "HTTP_X_UP_")
+_LONGEST_HEADER = 1_000
 _OF_THE_SERVER = ("REMOTE_ADDR", "REMOTE_USER", "SERVER_NAME", "SERVER_PORT")
 
 
@@ -41,6 +44,19 @@ def headers_of(request: HttpRequest) -> dict[str, str]:
         if isinstance(value, str)
         and (name.startswith("HTTP_") or name in _OF_THE_SERVER)
         and not (name.startswith(_NOT_THE_PAGES) and name != "HTTP_ACCEPT_LANGUAGE")
+    }
+
+
+def headers_of_page(request: HttpRequest) -> dict[str, str]:
+    """
+    Return what the page's own request said of the answer it wants: a fragment for htmx, say, or JSON.
+    """
+    return {
+        name: value
+        for name, value in request.META.items()
+        if isinstance(value, str)
+        and (name == "HTTP_ACCEPT" or name.startswith(_OF_THE_PAGE))
+        and len(value) <= _LONGEST_HEADER
     }
 
 
@@ -242,7 +258,8 @@ def _request(job: dict[str, Any]) -> HttpRequest:
     factory: Any = RequestFactory(**job["headers"])
     return factory.generic(  # type: ignore[no-any-return]
         job["method"],
-        job["path_info"],
+        # The factory takes a URL: it would unquote what is decoded, and take "//" for the start of a host.
+        quote(job["path_info"]).replace("//", "/%2F", 1),
         secure=job["secure"],
         QUERY_STRING=job["query"],
         SCRIPT_NAME=job["script_name"].rstrip("/"),

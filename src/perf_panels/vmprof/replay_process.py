@@ -41,7 +41,7 @@ def job_for(request: HttpRequest, stats: dict[str, Any], wanted: dict[str, Any])
     period_ms = max(wanted["period_ms"], 1000 / sampler_hz()) if engine == "sampler" else wanted["period_ms"]
     job: dict[str, Any] = asked | {
         "method": stats["method"],
-        "headers": headers_of(request),
+        "headers": headers_of(request) | asked.get("headers", {}),
         "secure": request.is_secure(),
         "mode": wanted["mode"],
         "engine": engine,

@@ -37,6 +37,7 @@ _STOP = f"{PANEL_ID}.stop"
 _CRASHES_IN_A_ROW = 3
 _SILENT_S = 15.0
 """Seconds without a word after which the thread that did the work is gone: its server was restarted."""
+_STILL_S = 3.0
 _SAVE_S = 0.3
 _GONE_S = 5.0
 
@@ -104,6 +105,7 @@ class Replay:
         self.began = time.monotonic()
         self.in_a_row = 0
         self.said = 0.0
+        self.telling = threading.Lock()
         self.progress: Progress = {
             "state": "running",
             "samples": 0,
@@ -138,14 +140,16 @@ class Replay:
         """
         Say how far it is, to whoever asks.
         """
-        self.progress |= {
-            "state": state,
-            "elapsed_s": round(time.monotonic() - self.began, 1),
-            "said_at": time.time(),
-        }
-        if sentence or state != "running":
-            self.progress["sentence"] = sentence
-        considerate.save_panel(get_store(), self.request_id, _PROGRESS, self.progress)
+        with self.telling:
+            self.said = time.monotonic()
+            self.progress |= {
+                "state": state,
+                "elapsed_s": round(self.said - self.began, 1),
+                "said_at": time.time(),
+            }
+            if sentence or state != "running":
+                self.progress["sentence"] = sentence
+            considerate.save_panel(get_store(), self.request_id, _PROGRESS, self.progress)
 
     def _take(self) -> tuple[str, str]:
         while True:
@@ -187,7 +191,6 @@ class Replay:
             self.progress["runs"] += samples.runs
             self.merged.add(samples)
             if time.monotonic() - self.said > _SAVE_S:
-                self.said = time.monotonic()
                 self.tell("running")
             if self._ended():
                 break
@@ -203,13 +206,18 @@ class Replay:
 
     def _end_in_time(self, process: subprocess.Popen[str]) -> None:
         """
-        End a process in the middle of a run, too, when it was stopped or its time is over.
+        End a process in the middle of a run, too, when it was stopped or its time is over; say that it goes on.
         """
-        while process.poll() is None:
-            if self._ended():
-                replay_process.end(process)
-                return
-            time.sleep(0.2)
+        try:
+            while process.poll() is None:
+                if self._ended():
+                    replay_process.end(process)
+                    return
+                if time.monotonic() - self.said > _STILL_S:
+                    self.tell("running")
+                time.sleep(0.2)
+        finally:
+            connections.close_all()
 
     def _crashed(self, code: int) -> bool:
         """

@@ -138,12 +138,16 @@ def _from_nodes(samples: Samples, stats: Stats) -> None:
     nodes = stats["nodes"]
     paths: list[tuple[int, ...]] = []
     phases: list[Any] = []
+    # What was cut below a node is its own, in samples and in time.
     left = [node[_SAMPLES] for node in nodes]
+    left_ms = [node[_TOTAL] for node in nodes]
     for node in nodes[1:]:
         left[node[_PARENT]] -= node[_SAMPLES]
-    for place, (parent, frame, _total, self_ms, _samples) in enumerate(nodes):
+        left_ms[node[_PARENT]] -= node[_TOTAL]
+    for place, (parent, frame, *_numbers) in enumerate(nodes):
         above = paths[parent] if parent >= 0 else ()
         paths.append((*above, frame) if frame >= 0 else above)
         phases.append({-1: "view", -2: "render"}.get(frame) or (phases[parent] if parent >= 0 else "view"))
         if left[place] > 0:
-            samples.stacks.append(Stack(paths[place], self_ms * samples.runs, phases[place], samples=left[place]))
+            weight_ms = max(0.0, left_ms[place]) * samples.runs
+            samples.stacks.append(Stack(paths[place], weight_ms, phases[place], samples=left[place]))
