@@ -4,13 +4,15 @@ import functools
 import sys
 
 import pytest
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.utils.functional import SimpleLazyObject
 from django.views.generic import ListView, View
 
 from perf_panels import functions
 from perf_panels.functions import callee_of, target_of, target_of_frame
-from perf_panels.reachable import targets_of
+from perf_panels.reachable import targets_of, view_name
 from tests.lines import shapes
+from tests.site.models import Author
 
 
 def named(view, method="GET", *, second=False):
@@ -76,6 +78,26 @@ def test_an_operation_of_ninja_is_found_by_its_method():
 
     assert named(path_view, "GET") == ["rows"]
     assert named(path_view, "POST") == ["add_row"]
+
+
+def page(request, kind):
+    pass
+
+
+class OrderAdmin(ModelAdmin):
+    pass
+
+
+def test_two_views_have_two_names():
+    operations = next(pattern for pattern in shapes.api.urls[0] if str(pattern.pattern) == "rows").callback
+    mine, plain = (admin(Author, AdminSite()).urls[0].callback for admin in (OrderAdmin, ModelAdmin))
+
+    assert view_name(page) == f"{__name__}.page"
+    assert view_name(functools.partial(functools.partial(page), kind="x")) == f"{__name__}.page"
+    assert view_name(Verbs.as_view()) == f"{__name__}.Verbs"
+    assert view_name(operations) == "tests.lines.shapes.rows, tests.lines.shapes.add_row"
+    assert view_name(mine) == f"{__name__}.OrderAdmin.changelist_view"
+    assert view_name(plain) == "django.contrib.admin.options.ModelAdmin.changelist_view of library.Author"
 
 
 @pytest.mark.parametrize(

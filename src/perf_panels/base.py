@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 from perf_panels import considerate, view_hook
 from perf_panels.conf import get_config
 from perf_panels.guarded import Guarded
+from perf_panels.reachable import view_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +150,7 @@ class ViewPanel(Panel):
     def observe_view(
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Guarded:
-        self._guard("view", lambda: setattr(self, "view_name", _view_name(view)))
+        self._guard("view", lambda: setattr(self, "view_name", view_name(view)))
         return Guarded(self, "view", lambda: self.process_view(request, view, args, kwargs))
 
     def observe_render(self, response: HttpResponseBase) -> Guarded:
@@ -292,12 +293,3 @@ class ViewPanel(Panel):
             "error": stats.get("error") or self._error,
             "truncated": stats.get("truncated") or {},
         }
-
-
-def _view_name(view: Callable[..., Any]) -> str:
-    """
-    Return the dotted name by which a developer knows a view.
-    """
-    target = getattr(view, "view_class", getattr(view, "cls", view))
-    name = getattr(target, "__qualname__", type(target).__qualname__)
-    return f"{getattr(target, '__module__', '')}.{name}"

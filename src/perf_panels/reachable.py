@@ -67,6 +67,28 @@ def targets_of(view: Callable[..., Any], method: str = "GET") -> list[Target]:
     return [each for each in found if not each.second_choice] + [each for each in found if each.second_choice]
 
 
+def view_name(view: Any) -> str:
+    """
+    Return the dotted name by which a developer knows a view: its function, class, model admin or API operations.
+    """
+    while is_a(view, functools.partial):
+        view = view.func
+    admin = getattr(view, "model_admin", None)
+    if admin is not None:
+        name = f"{_dotted(type(admin))}.{view.__name__}"
+        return name if _owner(type(admin)) == PROJECT else f"{name} of {admin.model._meta.label}"
+    ninja = next(filter(_is_ninja, _closure(view)), None) if is_a(view, FunctionType) else None
+    if ninja is not None:
+        return ", ".join(_dotted(operation.view_func) for operation in getattr(ninja, "operations", ())) or _dotted(
+            view
+        )
+    return _dotted(getattr(view, "view_class", getattr(view, "cls", view)))
+
+
+def _dotted(target: Any) -> str:
+    return f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', type(target).__qualname__)}"
+
+
 class _Search:
     """
     One walk through a view and what it holds on to. Everything met is in ``seen``: closures point back to their class.
