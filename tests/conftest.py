@@ -59,7 +59,7 @@ def _nothing_left_for_later():
     Wait for what a test's requests left for later, and drop what waits for an end that the test never told of.
     """
     yield
-    afterwards._pending.set(())
+    afterwards._pending.set(None)
     for thread in threading.enumerate():
         if thread.name == "perf-panels-afterwards":
             thread.join(20)

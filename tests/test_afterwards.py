@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import logging
+import pickle
 import threading
 from contextvars import copy_context
 
 import pytest
+from asgiref.testing import ApplicationCommunicator
+from django.core.handlers.asgi import ASGIHandler
 from django.core.signals import request_finished
+from django.http import HttpResponse
+from django.urls import path
 
 from perf_panels import afterwards
 
@@ -23,7 +29,7 @@ def after_a_request(*jobs):
 
     def request():
         for job in jobs:
-            afterwards.schedule(job)
+            afterwards.schedule(job, HttpResponse())
         # Signals of the tests' own database would close its connection.
         afterwards._start()
 
@@ -49,7 +55,7 @@ def test_nothing_runs_before_the_request_is_over():
     ran = []
 
     def request():
-        afterwards.schedule(lambda: ran.append(1))
+        afterwards.schedule(lambda: ran.append(1), HttpResponse())
         return list(ran)
 
     assert copy_context().run(request) == []
@@ -64,7 +70,7 @@ def test_jobs_run_once():
     ran = []
 
     def request():
-        afterwards.schedule(lambda: ran.append(1))
+        afterwards.schedule(lambda: ran.append(1), HttpResponse())
         afterwards._start()
         afterwards._start()
 
@@ -80,12 +86,50 @@ def test_a_request_does_not_run_the_jobs_of_another():
     ran = []
 
     def first():
-        afterwards.schedule(lambda: ran.append("first"))
+        afterwards.schedule(lambda: ran.append("first"), HttpResponse())
 
     copy_context().run(first)
     after_a_request(lambda: ran.append("second"))
 
     assert ran == ["second"]
+
+
+RAN = threading.Event()
+
+
+def schedules(request):
+    response = HttpResponse("made in one task, closed in another")
+    afterwards.schedule(RAN.set, response)
+    return response
+
+
+urlpatterns = [path("schedules/", schedules)]
+
+
+async def test_the_work_of_an_asgi_request_is_done_too(settings):
+    settings.ROOT_URLCONF, settings.MIDDLEWARE = __name__, []
+    scope = {"type": "http", "method": "GET", "path": "/schedules/", "headers": [], "query_string": b""}
+    RAN.clear()
+    browser = ApplicationCommunicator(ASGIHandler(), scope)
+
+    await browser.send_input({"type": "http.request"})
+    assert (await browser.receive_output(5))["status"] == 200
+    await browser.receive_output(5)
+    await browser.wait(5)
+
+    assert await asyncio.to_thread(RAN.wait, 5)
+
+
+def test_a_cached_response_has_nothing_of_it():
+    response = HttpResponse("kept")
+    copy_context().run(afterwards.schedule, RAN.set, response)
+    RAN.clear()
+
+    pickled = pickle.dumps(response)
+    pickle.loads(pickled).close()
+
+    assert b"perf_panels" not in pickled
+    assert not RAN.is_set()
 
 
 def test_a_job_that_fails_is_logged_and_the_next_one_runs(caplog):

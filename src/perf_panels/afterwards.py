@@ -3,6 +3,9 @@ Work that a request leaves for later: done in a thread of its own, after its res
 
 ``schedule`` is called while the response is made; the thread starts with ``request_finished``, which Django sends when
 the server has closed the response. A server that never closes it leaves the work to the click.
+
+The signal says nothing of its request, so the work waits in a context variable. Before Django 6.1 an async handler
+makes the response in one task and closes it in another, so the response brings it there.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.core.signals import request_finished
@@ -18,11 +22,13 @@ from django.db import connections
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from django.http import HttpResponseBase
+
     Job = Callable[[], object]
 
 logger = logging.getLogger("perf_panels")
 
-_pending: ContextVar[tuple[Job, ...]] = ContextVar("perf_panels_afterwards", default=())
+_pending: ContextVar[list[Job] | None] = ContextVar("perf_panels_afterwards", default=None)
 _one_at_a_time = threading.Lock()
 
 
@@ -33,18 +39,43 @@ def install() -> None:
     request_finished.connect(_start, dispatch_uid="perf_panels.afterwards")
 
 
-def schedule(job: Job) -> None:
+def schedule(job: Job, response: HttpResponseBase) -> None:
     """
     Run ``job`` when the request of this context is over, after those scheduled before it.
     """
-    _pending.set((*_pending.get(), job))
+    waiting = _pending.get()
+    if waiting is None:
+        waiting = []
+        _pending.set(waiting)
+    waiting.append(job)
+    closers: list[Any] = response._resource_closers  # type: ignore[attr-defined] # its type hints leave out what is private
+    closers.append(_Bringing(waiting))
+
+
+class _Bringing:
+    """
+    What the response closes besides its own: puts the work into the context in which the signal is sent next.
+    """
+
+    def __init__(self, waiting: list[Job]) -> None:
+        self.waiting = waiting
+
+    def __call__(self) -> None:
+        _pending.set(self.waiting)
+
+    def __reduce__(self) -> Any:
+        # A cache pickles the response: nothing of ours goes with it.
+        return partial, (bool,)
 
 
 def _start(**_kwargs: Any) -> None:
-    jobs = _pending.get()
-    if not jobs:
+    waiting = _pending.get()
+    if not waiting:
         return
-    _pending.set(())
+    jobs = tuple(waiting)
+    # Emptied, too: the same list may wait in another context.
+    waiting.clear()
+    _pending.set(None)
     # A daemon: work that takes long must not hold up the server's end.
     threading.Thread(target=_run, args=(jobs,), name="perf-panels-afterwards", daemon=True).start()
 

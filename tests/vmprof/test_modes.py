@@ -157,7 +157,7 @@ def test_the_panel_shows_the_period_that_was_chosen(browser, monkeypatch):
 
 
 def test_the_time_is_known_before_the_samples_are_read(browser, monkeypatch):
-    monkeypatch.setattr("perf_panels.afterwards.schedule", lambda job: None)
+    monkeypatch.setattr("perf_panels.afterwards.schedule", lambda *arguments: None)
 
     browser.get("/sleeps/")
 
@@ -173,7 +173,7 @@ def test_a_sleeping_page_says_where_its_time_went(browser):
 
 
 def test_the_first_look_finishes_what_the_server_did_not(browser, monkeypatch):
-    monkeypatch.setattr("perf_panels.afterwards.schedule", lambda job: None)
+    monkeypatch.setattr("perf_panels.afterwards.schedule", lambda *arguments: None)
     browser.get("/shares/")
     request_id = list(get_store().request_ids())[-1]
     _, before = click(browser, request_id, "list")

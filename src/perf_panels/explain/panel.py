@@ -92,7 +92,7 @@ class ExplainPanel(ViewPanel):
             },
         }
         if wanted:
-            afterwards.schedule(self._make_plans)
+            afterwards.schedule(self._make_plans, response)
         return merging.merged(stats)
 
     def subtitle(self, stats: dict[str, Any]) -> str:

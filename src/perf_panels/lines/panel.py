@@ -106,7 +106,7 @@ class LineProfilerPanel(ViewPanel):
             self.failed("collect", collection.engine.recorder.failure)
         followed = collection.follow(response)
         if followed is not None:
-            afterwards.schedule(lambda: self._store_again(collection, followed))
+            afterwards.schedule(lambda: self._store_again(collection, followed), response)
         return stats | {"watched": True} | _reported(collection)
 
     def subtitle(self, stats: dict[str, Any]) -> str:

@@ -114,7 +114,7 @@ class MemoryProfilerPanel(ViewPanel):
         else:
             # Nothing of the request, the response or this panel: they are to be gone by then.
             job = partial(look_again, collection, measured.kept, self.view_name, str(self.toolbar.request_id))
-            afterwards.schedule(partial(job, weakref.ref(response)))
+            afterwards.schedule(partial(job, weakref.ref(response)), response)
         return {"watched": True, "engine": collection.engine_name} | report(measured)
 
     def subtitle(self, stats: dict[str, Any]) -> str:

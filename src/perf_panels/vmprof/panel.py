@@ -119,7 +119,7 @@ class VMProfPanel(ViewPanel):
             return stats | {"state": "refused"}
         # What was collected stays in this process: ids of code objects mean nothing in another.
         pending.keep(str(self.toolbar.request_id), lambda: self._reduce(profile))
-        afterwards.schedule(partial(pending.finish, str(self.toolbar.request_id)))
+        afterwards.schedule(partial(pending.finish, str(self.toolbar.request_id)), response)
         return stats
 
     def subtitle(self, stats: dict[str, Any]) -> str:
