@@ -51,6 +51,14 @@ def _quick_flush(django_db_setup):
     """
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
     post_migrate.disconnect(create_contenttypes)
+    # Those that the tables had: the receivers did that, too.
+    post_migrate.connect(_forget_content_types)
+
+
+def _forget_content_types(**_arguments):
+    from django.contrib.contenttypes.models import ContentType
+
+    ContentType.objects.clear_cache()
 
 
 @pytest.fixture(autouse=True)

@@ -26,12 +26,14 @@ from debug_toolbar.middleware import show_toolbar_func_or_path
 from debug_toolbar.panels.history import HistoryPanel
 from debug_toolbar.settings import PANELS_DEFAULTS
 from debug_toolbar.toolbar import DebugToolbar
+from django.core.signing import TimestampSigner
 from django.db import connection
 from django.test import AsyncClient, Client
 from django.utils.module_loading import import_string
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy
 
+from perf_panels import afterwards
 from perf_panels.findings import Finding
 from perf_panels.panels import all_panels
 from tests.contract import site
@@ -248,7 +250,10 @@ def test_the_panel_is_in_the_page_however_the_toolbar_is_configured(config, clie
     assert f'id="djdt-{panel.panel_id}"' in body
 
 
-def test_a_panel_rendered_into_the_page_is_the_one_opened_later(client, panel, settings, publishers):
+def test_a_panel_rendered_into_the_page_is_the_one_opened_later(client, panel, settings, publishers, monkeypatch):
+    # What is found after the response changes what is opened later.
+    monkeypatch.setattr(afterwards, "schedule", lambda *arguments: None)
+    monkeypatch.setattr(TimestampSigner, "timestamp", lambda self: "now")
     settings.DEBUG_TOOLBAR_CONFIG = settings.DEBUG_TOOLBAR_CONFIG | {"RENDER_PANELS": True}
 
     body = client.get("/deferred/").content.decode()
