@@ -73,7 +73,6 @@ def try_(request: HttpRequest, wanted: Asked, stats: dict[str, Any]) -> dict[str
         trial = planner.try_index(group, card["sql"], options)
     except NotPossible as problem:
         trial = {"error": str(problem), "helps": None, "used": None}
-    card["withdrawn"] = trial["error"] is None and not trial["helps"]
     stats["trials"][wanted.subject] = trial
     return _saved(stats, wanted, group["id"])
 
