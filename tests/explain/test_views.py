@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import include, path
 
 from perf_panels.actions import token
+from perf_panels.explain import planner
 from tests.site.models import Author, Book, Publisher
 
 pytestmark = pytest.mark.django_db
@@ -212,6 +213,73 @@ def test_plans_that_are_still_to_come_are_made_by_a_click(request_id, settings):
     assert planning["made"] == 4
 
 
+def while_it_runs(monkeypatch, run):
+    """
+    Call ``run`` before the next plan is made, as a click in another tab does.
+    """
+    make, waiting = planner.make, [run]
+
+    def slow(*args, **kwargs):
+        if waiting:
+            waiting.pop()()
+        return make(*args, **kwargs)
+
+    monkeypatch.setattr(planner, "make", slow)
+
+
+def test_two_clicks_at_once_keep_both_plans(request_id, monkeypatch):
+    first, second = group(request_id, "blurb")["id"], group(request_id, "library_author")["id"]
+    while_it_runs(monkeypatch, lambda: post("plan", request_id, "explain", second))
+
+    answer = post("plan", request_id, "explain", first)
+
+    assert answer.status_code == 200
+    assert set(stats_of(request_id)["plans"]) == {first, second}
+
+
+def test_a_trial_keeps_the_plan_that_was_made_meanwhile(request_id, monkeypatch):
+    first, second = group(request_id, "blurb")["id"], group(request_id, "library_author")["id"]
+    post("plan", request_id, "explain", first)
+    card = next(each for each in stats_of(request_id)["plans"][first]["cards"] if each["trial"])
+    try_index = planner.try_index
+
+    def slow(*args):
+        post("plan", request_id, "explain", second)
+        return try_index(*args)
+
+    monkeypatch.setattr(planner, "try_index", slow)
+    post("try", request_id, "try", card["trial"]["id"])
+
+    stats = stats_of(request_id)
+    assert (set(stats["plans"]), set(stats["trials"])) == ({first, second}, {card["trial"]["id"]})
+
+
+def test_a_click_while_plans_are_made_keeps_its_plan_and_theirs(request_id, settings, monkeypatch):
+    settings.PERF_PANELS = {**settings.PERF_PANELS, "EXPLAIN_STATEMENTS": 20}
+    stats = stats_of(request_id)
+    get_store().save_panel(request_id, PANEL, stats | {"planning": stats["planning"] | {"state": "pending"}})
+    measured = group(request_id, "blurb")["id"]
+    while_it_runs(monkeypatch, lambda: post("analyze", request_id, "analyze", measured))
+
+    made = post("list", request_id, "list", make="now").json()
+
+    stats = stats_of(request_id)
+    assert made["state"] == stats["planning"]["state"] == "done"
+    assert len(stats["plans"]) == 4
+    assert stats["plans"][measured]["execution_ms"] is not None
+
+
+def test_a_request_that_is_gone_when_its_plan_is_made_is_said(request_id, monkeypatch):
+    while_it_runs(monkeypatch, get_store().clear)
+
+    answer = post("plan", request_id, "explain", group(request_id, "blurb")["id"])
+
+    assert (answer.status_code, answer.json()["error"]) == (
+        409,
+        "This request is no longer stored. Load the page again.",
+    )
+
+
 def test_a_budget_of_no_time_makes_no_plan(request_id, settings, monkeypatch):
     from perf_panels.explain import automatic
 
@@ -219,6 +287,7 @@ def test_a_budget_of_no_time_makes_no_plan(request_id, settings, monkeypatch):
     clock = iter(range(1_000))
     monkeypatch.setattr(automatic, "perf_counter", lambda: next(clock))
 
-    stats = automatic.make_plans(stats_of(request_id))
+    stored = stats_of(request_id)
+    stats = automatic.make_plans(stored)(stored)
 
     assert (stats["planning"]["made"], stats["planning"]["left"], stats["plans"]) == (0, 4, {})

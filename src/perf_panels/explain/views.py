@@ -43,8 +43,8 @@ def explain(request: HttpRequest, wanted: Asked, stats: dict[str, Any]) -> dict[
     group = _group(stats, wanted.subject)
     # The click is the confirmation: the page has shown what a plain EXPLAIN of this statement may run.
     options = planner.options(timeout_ms=_timeout(request), confirmed=True)
-    stats = _with_plan(stats, group, planner.make(group, options, previous=stats["plans"].get(group["id"])))
-    return _saved(stats, wanted, group["id"])
+    made = planner.make(group, options, previous=stats["plans"].get(group["id"]))
+    return _saved(wanted, group["id"], "plans", made)
 
 
 @_action("analyze", "analyze-confirmed")
@@ -59,7 +59,7 @@ def analyze(request: HttpRequest, wanted: Asked, stats: dict[str, Any]) -> dict[
         confirmed=wanted.action == "analyze-confirmed",
     )
     made = planner.make(group, options, analyze=True, previous=stats["plans"].get(group["id"]))
-    return _saved(_with_plan(stats, group, made), wanted, group["id"])
+    return _saved(wanted, group["id"], "plans", made)
 
 
 @_action("try", "try-confirmed")
@@ -73,8 +73,7 @@ def try_(request: HttpRequest, wanted: Asked, stats: dict[str, Any]) -> dict[str
         trial = planner.try_index(group, card["sql"], options)
     except NotPossible as problem:
         trial = {"error": str(problem), "helps": None, "used": None}
-    stats["trials"][wanted.subject] = trial
-    return _saved(stats, wanted, group["id"])
+    return _saved(wanted, group["id"], "trials", trial)
 
 
 @_action("redacted")
@@ -95,7 +94,7 @@ def list_(request: HttpRequest, wanted: Asked, stats: dict[str, Any]) -> dict[st
     Answer the panel anew, with the plans made since; make them now if the server never said that the request was over.
     """
     if request.POST.get("make") == "now" and stats.get("planning", {}).get("state") == "pending":
-        stats = _saved_stats(automatic.make_plans(stats), wanted)
+        stats = _updated(wanted, automatic.make_plans(stats))
     panel = stored_panel(PANEL_ID, wanted.request_id)
     return {"content": panel.content, "subtitle": panel.nav_subtitle, "state": stats.get("planning", {}).get("state")}
 
@@ -128,16 +127,19 @@ def _card(stats: dict[str, Any], index_id: str) -> tuple[dict[str, Any], dict[st
     raise Refused(_("This index is no longer suggested. Explain the statement again."))
 
 
-def _with_plan(stats: dict[str, Any], group: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
-    return stats | {"plans": stats["plans"] | {group["id"]: made}}
+def _saved(wanted: Asked, group_id: str, kind: str, made: dict[str, Any]) -> dict[str, Any]:
+    """
+    Store a plan or a trial under the subject of the click, and answer the statement anew.
+    """
+
+    def with_made(stats: dict[str, Any]) -> dict[str, Any]:
+        return merging.merged(stats | {kind: stats[kind] | {wanted.subject: made}})
+
+    return _answer(_updated(wanted, with_made), wanted, group_id)
 
 
-def _saved(stats: dict[str, Any], wanted: Asked, group_id: str) -> dict[str, Any]:
-    return _answer(_saved_stats(merging.merged(stats), wanted), wanted, group_id)
-
-
-def _saved_stats(stats: dict[str, Any], wanted: Asked) -> dict[str, Any]:
-    return actions.save_stats(PANEL_ID, wanted.request_id, stats)
+def _updated(wanted: Asked, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    return actions.update_stats(PANEL_ID, wanted.request_id, change)
 
 
 def _answer(stats: dict[str, Any], wanted: Asked, group_id: str) -> dict[str, Any]:
