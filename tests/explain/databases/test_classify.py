@@ -210,6 +210,16 @@ def test_composed_sql_of_psycopg_is_text():
     assert (found.text, found.refusal) == ('SELECT "a;b"', None)
 
 
+def test_what_a_driver_cannot_turn_into_text_is_refused():
+    class Composed:
+        def as_string(self, context):
+            raise TypeError("argument 2 must be a connection or a cursor")
+
+    found = facts_of(Composed(), None, "postgresql")
+
+    assert found.refusal == "Composed gave no text: argument 2 must be a connection or a cursor"
+
+
 def test_names_in_quotes_are_no_keywords():
     found = facts('SELECT "into", "for" "update" FROM "t;u"')
 

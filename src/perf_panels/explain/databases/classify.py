@@ -73,8 +73,11 @@ def facts_of(sql: Any, params: Any, engine: str) -> Facts:
     """
     Return what Django's ``cursor.execute`` was given, which may be psycopg's ``Composed`` with a generator.
     """
-    # They need no connection but for names beyond ASCII.
-    text = str(sql.as_string(None)) if hasattr(sql, "as_string") else str(sql)
+    try:
+        # psycopg's need no connection but for names beyond ASCII; psycopg2's do.
+        text = str(sql.as_string(None)) if hasattr(sql, "as_string") else str(sql)
+    except Exception as error:  # noqa: BLE001 - whatever a driver's object needs
+        return Facts(repr(sql), "", f"{type(sql).__name__} gave no text: {error}")
     if params is None or isinstance(params, (list, tuple, dict)):
         return classify(text, engine, placeholders=params is not None)
     return Facts(text, "", f"The parameters were a {type(params).__name__}, used up when the statement ran.")
