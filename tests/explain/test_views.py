@@ -127,12 +127,28 @@ def test_measure_counts_rows_and_writes_nothing(request_id):
 def test_a_write_is_explained_and_never_measured_on_sqlite(request_id):
     wanted = group(request_id, "UPDATE")["id"]
 
-    explained = post("plan", request_id, "explain", wanted)
     measured = post("analyze", request_id, "analyze-confirmed", wanted).json()
+    explained = post("plan", request_id, "explain", wanted)
 
     assert explained.status_code == 200
     assert Book.objects.count() == 200
     assert "There is no plan." in text(measured["content"])
+
+
+def test_a_plan_and_its_findings_stay_when_it_cannot_be_measured(request_id):
+    wanted = group(request_id, "UPDATE")["id"]
+    post("plan", request_id, "explain", wanted)
+    before = stats_of(request_id)
+
+    answer = post("analyze", request_id, "analyze-confirmed", wanted).json()
+
+    after = stats_of(request_id)
+    problem = after["plans"][wanted].pop("problem")
+    assert before["plans"][wanted].pop("problem") is None
+    assert (after["plans"], after["findings"]) == (before["plans"], before["findings"])
+    assert problem.endswith(". The plan made before is kept.")
+    assert problem in text(answer["content"])
+    assert "There is no plan." not in text(answer["content"])
 
 
 def test_an_index_is_tried_and_kept_or_taken_back(request_id):

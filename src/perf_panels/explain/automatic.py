@@ -49,7 +49,8 @@ def make_plans(stats: Stats) -> Callable[[Stats], Stats]:
 
 
 def _with_plans(plans: dict[str, Any], elapsed_ms: float, stats: Stats) -> Stats:
-    planned = plans | stats["plans"]
+    asked_for = {group_id: plan for group_id, plan in stats["plans"].items() if plan["state"] != "failed"}
+    planned = stats["plans"] | plans | asked_for
     made = sum(plan["state"] != "failed" for plan in planned.values())
     planning = {
         "state": "done",

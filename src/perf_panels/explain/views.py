@@ -14,13 +14,15 @@ from django.utils.translation import gettext as _
 
 from perf_panels import actions
 from perf_panels.actions import Asked, Refused, stored_panel
-from perf_panels.explain import PANEL_ID, automatic, merging, page, planner, redact
+from perf_panels.explain import PANEL_ID, automatic, merging, page, planner, redact, stored_plan
 from perf_panels.explain.databases.base import NotPossible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.http import HttpRequest
+
+    Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 _LONGEST_MS = 600_000
 
@@ -44,7 +46,7 @@ def explain(request: HttpRequest, wanted: Asked, stats: dict[str, Any]) -> dict[
     # The click is the confirmation: the page has shown what a plain EXPLAIN of this statement may run.
     options = planner.options(timeout_ms=_timeout(request), confirmed=True)
     made = planner.make(group, options, previous=stats["plans"].get(group["id"]))
-    return _saved(wanted, group["id"], "plans", made)
+    return _with_plan(wanted, made)
 
 
 @_action("analyze", "analyze-confirmed")
@@ -59,7 +61,7 @@ def analyze(request: HttpRequest, wanted: Asked, stats: dict[str, Any]) -> dict[
         confirmed=wanted.action == "analyze-confirmed",
     )
     made = planner.make(group, options, analyze=True, previous=stats["plans"].get(group["id"]))
-    return _saved(wanted, group["id"], "plans", made)
+    return _with_plan(wanted, made)
 
 
 @_action("try", "try-confirmed")
@@ -73,7 +75,8 @@ def try_(request: HttpRequest, wanted: Asked, stats: dict[str, Any]) -> dict[str
         trial = planner.try_index(group, card["sql"], options)
     except NotPossible as problem:
         trial = {"error": str(problem), "helps": None, "used": None}
-    return _saved(wanted, group["id"], "trials", trial)
+    with_trial = {wanted.subject: trial}
+    return _saved(wanted, group["id"], lambda stats: stats | {"trials": stats["trials"] | with_trial})
 
 
 @_action("redacted")
@@ -127,18 +130,24 @@ def _card(stats: dict[str, Any], index_id: str) -> tuple[dict[str, Any], dict[st
     raise Refused(_("This index is no longer suggested. Explain the statement again."))
 
 
-def _saved(wanted: Asked, group_id: str, kind: str, made: dict[str, Any]) -> dict[str, Any]:
+def _with_plan(wanted: Asked, made: dict[str, Any]) -> dict[str, Any]:
+    group_id = wanted.subject
+
+    def change(stats: dict[str, Any]) -> dict[str, Any]:
+        plans = stats["plans"]
+        return stats | {"plans": plans | {group_id: stored_plan.renewed(plans.get(group_id), made)}}
+
+    return _saved(wanted, group_id, change)
+
+
+def _saved(wanted: Asked, group_id: str, change: Change) -> dict[str, Any]:
     """
-    Store a plan or a trial under the subject of the click, and answer the statement anew.
+    Store what a click made beside what others made meanwhile, and answer the statement anew.
     """
-
-    def with_made(stats: dict[str, Any]) -> dict[str, Any]:
-        return merging.merged(stats | {kind: stats[kind] | {wanted.subject: made}})
-
-    return _answer(_updated(wanted, with_made), wanted, group_id)
+    return _answer(_updated(wanted, lambda stats: merging.merged(change(stats))), wanted, group_id)
 
 
-def _updated(wanted: Asked, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+def _updated(wanted: Asked, change: Change) -> dict[str, Any]:
     return actions.update_stats(PANEL_ID, wanted.request_id, change)
 
 
