@@ -47,6 +47,7 @@ def test_the_kind_is_the_first_word_behind_comments_parentheses_and_ctes(sql, ki
         "SAVEPOINT a", "BEGIN", "COMMIT", "ROLLBACK", "TRUNCATE t", "VACUUM", "LOCK TABLE t", "PRAGMA foreign_keys",
         "DO 1", "GRANT ALL ON t TO u", "PREPARE a FROM 'b'", "EXECUTE a", "ANALYZE t", "DECLARE a", "", "()", "-- a",
         "SELECT 1; SELECT 2", "SELECT 1;;", "; SELECT 1", "SELECT 1; -- a\n; SELECT 2", "SELECT a INTO b FROM c",
+        "SELECT 1 AS fail INTO OUTFILE '/tmp/x'", "SELECT (1) replace INTO b", "SELECT a ignore INTO @x FROM t",
         "SELECT 'a", 'SELECT "a', "SELECT /* a", "SELECT 1 \x00",
     ],
 )  # fmt: skip
