@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from perf_panels.explain import index_text, models_map
+from perf_panels.explain.implied import holds
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -56,7 +57,7 @@ def suggest(need: IndexNeed, schema: Schema, engine: str) -> Suggestion | None:
         return None
     need = _possible(need, engine)
     keys = _keys(need)
-    if (not keys and need.expression is None) or not _known(need, table) or _exists(need, keys, table):
+    if (not keys and need.expression is None) or not _known(need, table) or _exists(need, keys, table, engine):
         return None
     model = models_map.model_of(need.table)
     name = _name(need, keys)
@@ -112,18 +113,20 @@ def _known(need: IndexNeed, table: Table | None) -> bool:
     return all(column in table.columns for column in named)
 
 
-def _exists(need: IndexNeed, keys: list[tuple[str, bool]], table: Table | None) -> bool:
+def _exists(need: IndexNeed, keys: list[tuple[str, bool]], table: Table | None, engine: str) -> bool:
     if table is None:
         return False
     columns = tuple(column for column, _ in keys)
     if need.condition or need.expression or need.opclass or need.method != "btree":
-        return any(_answers(index, need, columns) for index in table.indexes)
-    return bool(table.led_by(*columns))
+        return any(_answers(index, need, columns, engine) for index in table.indexes)
+    return bool(table.led_by(*columns, sought=not need.order and need.range_ is None))
 
 
-def _answers(index: Index, need: IndexNeed, columns: tuple[str, ...]) -> bool:
+def _answers(index: Index, need: IndexNeed, columns: tuple[str, ...], engine: str) -> bool:
+    if need.method == "btree" and index.method not in ({"btree", "hash"} if need.expression else {"btree"}):
+        return False
     if need.condition:
-        return index.condition is not None and index.columns[: len(columns)] == columns
+        return index.columns[: len(columns)] == columns and holds(index.condition, need.condition, engine)
     if index.condition is not None:
         return False
     opclass = "gin_trgm_ops" if need.method == "trigram" else need.opclass
