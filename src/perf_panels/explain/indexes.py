@@ -91,6 +91,8 @@ def _may_be_condition(table: str, column: str, operator: str, value: Any) -> boo
         return True
     if not isinstance(value, (str, int, bool, tuple, list)):
         return False
+    if isinstance(value, str) and not models_map.has_states(table, column):
+        return False
     return not (
         field.unique or field.is_relation or any(kind.__name__ in _NEVER_IN_A_CONDITION for kind in type(field).__mro__)
     )
