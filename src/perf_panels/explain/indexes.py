@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from perf_panels.explain import index_text, models_map
+from perf_panels.explain import index_text, models_map, prefixes
 from perf_panels.explain.implied import holds
 
 if TYPE_CHECKING:
@@ -55,15 +55,20 @@ def suggest(need: IndexNeed, schema: Schema, engine: str) -> Suggestion | None:
         return None
     if need.expression is not None and engine in _WITHOUT_EXPRESSIONS:
         return None
+    if prefixes.obstacle(need, table, engine):
+        return None
     need = _possible(need, engine)
+    lengths = prefixes.lengths(need, table, engine)
+    # Rows with the same first characters have no order.
+    need = replace(need, order=()) if lengths else need
     keys = _keys(need)
     if (not keys and need.expression is None) or not _known(need, table) or _exists(need, keys, table, engine):
         return None
     model = models_map.model_of(need.table)
     name = _name(need, keys)
-    sql = index_text.sql(need, name, keys, engine)
+    sql = index_text.sql(need, name, keys, engine, lengths)
     made = Suggestion(name, need.table, sql, index_text.code(need, name, keys, model), "")
-    return _placed(made, index_text.migration(sql, name, need.table, engine), model)
+    return _placed(made, index_text.migration(sql, name, need.table, engine), model, whole=not lengths)
 
 
 def _possible(need: IndexNeed, engine: str) -> IndexNeed:
@@ -174,12 +179,14 @@ def _condition_name(column: str, operator: str, value: Any) -> str:
     return {"null": f"no_{column}", "false": f"not_{column}"}.get(operator, column)
 
 
-def _placed(made: Suggestion, run: str, model: type[Model] | None) -> Suggestion:
+def _placed(made: Suggestion, run: str, model: type[Model] | None, *, whole: bool) -> Suggestion:
     """
     Say where the code goes, or give a migration in its place where the model cannot have it.
     """
     if model is None:
         return replace(made, code=run, where="a migration of your own: no model has this table")
+    if not whole:
+        return replace(made, code=run, where="a migration of your own: models.Index has a column whole or not at all")
     file, line, own = models_map.place_of(model)
     made = replace(made, model=str(model._meta.label))
     if not own or model._meta.auto_created or not model._meta.managed:
