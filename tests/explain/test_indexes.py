@@ -243,6 +243,13 @@ class TestExisting:
         for need in ({"equality": ("status",)}, {"order": (("status", True),)}):
             assert made(indexes=[Index("x", ("status",), method=method)], **need) is not None
 
+    def test_a_partition_tells_of_the_indexes_of_its_table(self):
+        partition = Table("event_2026", columns={"id": "", "kind": ""}, indexes=[Index("x", ("kind",))])
+        schema = Schema(tables={"event_2026": partition})
+
+        assert suggest(IndexNeed("event", ("kind",), partition="event_2026"), schema, "postgresql") is None
+        assert suggest(IndexNeed("event", ("id",), partition="event_2026"), schema, "postgresql").table == "event"
+
     def test_an_index_on_the_expression_is_enough(self):
         need = {"expression": "UPPER(email)", "wrapped": ("upper", "email")}
         existing = Index("x", ("",), expressions={0: 'upper("email")'})

@@ -50,7 +50,7 @@ def suggest(need: IndexNeed, schema: Schema, engine: str) -> Suggestion | None:
     """
     Return the index that answers a need on this engine, or None if there is one already or none can.
     """
-    table = schema.table(need.table)
+    table = schema.table(need.table) or schema.table(need.partition)
     if need.method == "fulltext" or (need.method in {"gin", "trigram"} and engine != "postgresql"):
         return None
     if need.expression is not None and engine in _WITHOUT_EXPRESSIONS:
