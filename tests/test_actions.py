@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from debug_toolbar.middleware import show_toolbar_func_or_path
@@ -141,3 +142,29 @@ def test_saving_cuts_to_the_cap_and_says_so(stored, settings):
     assert len(json.dumps(saved)) <= 20_000
     assert saved["truncated"]["findings"] == 100 - len(saved["findings"])
     assert get_store().panel(stored, PANEL) == saved
+
+
+def test_updates_at_the_same_time_keep_each_other(stored):
+    began, other = threading.Event(), threading.Thread(target=lambda: update("second"))
+
+    def update(name):
+        actions.update_stats(PANEL, stored, lambda stats: added(stats, name))
+
+    def added(stats, name):
+        if name == "first":
+            other.start()
+            # The other one waits for this one, so it does not begin.
+            assert not began.wait(0.1)
+        else:
+            began.set()
+        return stats | {"groups": [*stats["groups"], name]}
+
+    update("first")
+    other.join()
+
+    assert get_store().panel(stored, PANEL)["groups"] == ["a", "first", "second"]
+
+
+def test_a_request_that_is_gone_is_not_updated():
+    with pytest.raises(Refused, match="no longer stored"):
+        actions.update_stats(PANEL, "gone", lambda stats: stats)

@@ -105,7 +105,7 @@ def stored_stats(panel_id: str, request_id: str) -> Stats:
     """
     stats: Stats = get_store().panel(request_id, panel_id)
     if not stats:
-        raise Refused(_("This request is no longer stored. Load the page again."))
+        raise _gone()
     return stats
 
 
@@ -117,6 +117,17 @@ def save_stats(panel_id: str, request_id: str, stats: Stats) -> Stats:
     return stored
 
 
+def update_stats(panel_id: str, request_id: str, change: Callable[[Stats], Stats]) -> Stats:
+    """
+    Store ``change(stats)`` of what the store has by now, cut to the cap, and return it so. Raises ``Refused`` when it
+    has nothing any more. For clicks that take long: what others stored meanwhile is kept.
+    """
+    stored: Stats | None = stored_panel(panel_id, request_id).update_stored(change)
+    if stored is None:
+        raise _gone()
+    return stored
+
+
 def stored_panel(panel_id: str, request_id: str) -> Any:
     """
     Return the panel as it is made from the store, for its ``content`` and ``nav_subtitle``.
@@ -124,6 +135,10 @@ def stored_panel(panel_id: str, request_id: str) -> Any:
     from debug_toolbar.toolbar import StoredDebugToolbar
 
     return StoredDebugToolbar.from_store(request_id, panel_id).get_panel_by_id(panel_id)
+
+
+def _gone() -> Refused:
+    return Refused(_("This request is no longer stored. Load the page again."))
 
 
 def _error(sentence: str, status: int) -> JsonResponse:

@@ -269,13 +269,14 @@ class ViewPanel(Panel):
                 size = len(json.dumps(stats))
         return stats
 
-    def update_stored(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def update_stored(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any] | None:
         """
-        Replace what is stored of the request by ``change(stored)``, after its response; nothing where it is gone.
+        Replace what is stored of the request by ``change(stored)``, after its response; None where it is gone.
         """
-        stored = self.toolbar.store.panel(self.toolbar.request_id, self.panel_id)
-        if stored:
-            self.store_again(change(stored))
+        updated: dict[str, Any] | None = considerate.update_panel(
+            self.toolbar.store, self.toolbar.request_id, self.panel_id, lambda stored: self.capped(change(stored))
+        )
+        return updated
 
     def store_again(self, stats: dict[str, Any]) -> dict[str, Any]:
         """

@@ -9,6 +9,7 @@ before it begins, only when nobody is reading, and waits with no lock held: othe
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,27 @@ from debug_toolbar.store import DatabaseStore
 from django.db import OperationalError, connections, router
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PAUSES_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+_updating: dict[str, threading.Lock] = {}
+"""By panel: a slow change of one holds up no other."""
+
+
+def update_panel(store: Any, request_id: str, panel_id: str, change: Callable[[Any], Any]) -> Any:
+    """
+    Replace what a panel has stored by ``change(stored)`` and return it; None where the request is gone.
+
+    Two updates in this process do not lose each other's change. So the work comes first and ``change`` only adds its
+    result to what is stored by then.
+    """
+    with _updating.setdefault(panel_id, threading.Lock()):
+        stored = store.panel(request_id, panel_id)
+        if not stored:
+            return None
+        changed = change(stored)
+        save_panel(store, request_id, panel_id, changed)
+        return changed
 
 
 def save_panel(store: Any, request_id: str, panel_id: str, stats: Any) -> None:

@@ -42,6 +42,8 @@ class Statement:
     failed: bool = False
     rows: int | None = None
     """Fetched or changed, where the driver knows it as soon as the statement has run."""
+    db: Any = None
+    """Django's connection."""
 
 
 class Listener(Protocol):
@@ -91,7 +93,7 @@ def _told(wrapper: Any, sql: Any, params: Any, many: bool, run: Callable[[], Any
     Run a statement and tell the listeners of it.
     """
     listeners = _listeners.get()
-    statement = Statement(wrapper.db.alias, wrapper.db.vendor, sql, params, many, 0.0)
+    statement = Statement(wrapper.db.alias, wrapper.db.vendor, sql, params, many, 0.0, db=wrapper.db)
     # Frame 0 is this one, 1 our wrapper, 2 Django's or the user's call.
     frame = sys._getframe(2)
     for listener in listeners:

@@ -119,6 +119,10 @@ POSTGRESQL = [
         {"column": "attributes", "value": "77", "expression": "attributes -> 'weight'"},
     ),
     ("(attributes @> '{}'::jsonb)", "json", {"column": "attributes", "value": "{}"}),
+    ("('x'::text = ANY (a.tags))", "json", {"table": "a", "column": "tags", "value": "x"}),
+    ("('x'::text <> ALL (a.tags))", "other", {}),
+    ("(5 > ANY (a.sizes))", "other", {}),
+    ("(o.city = ANY (a.tags))", "other", {}),
     ("(a.tags && '{x}'::text[])", "json", {"table": "a", "column": "tags", "value": "{x}"}),
     (
         "(to_tsvector('english'::regconfig, description) @@ plainto_tsquery('x'::text))",

@@ -184,17 +184,30 @@ class TestPartial:
 
     @pytest.mark.parametrize(
         ("column", "value"),
-        [("email", "a@example.com"), ("created", "2026-01-01"), ("id", 5), ("user_id", 5), ("status", None)],
+        [
+            ("email", "a@example.com"),
+            ("created", "2026-01-01"),
+            ("id", 5),
+            ("user_id", 5),
+            ("status", None),
+            ("number", "Lyon"),
+        ],
     )
     def test_a_value_that_is_no_state_is_no_condition(self, column, value):
-        suggestion = made(equality=("number",), condition=((column, "eq", value),))
+        suggestion = made(equality=("total_cents",), condition=((column, "eq", value),))
 
-        assert suggestion.sql.endswith(f'("{column}", "number")')
+        assert suggestion.sql.endswith(f'("{column}", "total_cents")')
 
     def test_a_partial_index_that_leads_with_the_columns_is_enough(self):
         existing = Index("x", ("created", "id"), condition="status = 'a'")
 
         assert made(indexes=[existing], order=(("created", False),), condition=(("status", "eq", "a"),)) is None
+
+    @pytest.mark.parametrize("condition", ["status = 'b'", "status = 'a' AND email = 'b'"])
+    def test_a_partial_index_of_other_rows_is_not(self, condition):
+        existing = Index("x", ("created",), condition=condition)
+
+        assert made(indexes=[existing], order=(("created", False),), condition=(("status", "eq", "a"),))
 
     def test_a_whole_index_is_not_the_partial_one(self):
         existing = Index("x", ("created",))
@@ -218,6 +231,25 @@ class TestExisting:
     def test_another_index_is_not(self, existing):
         assert made(indexes=[existing], equality=("status",)) is not None
 
+    def test_a_hash_finds_one_value_and_gives_no_order(self):
+        existing = Index("x", ("status",), method="hash")
+
+        assert made(indexes=[existing], equality=("status",)) is None
+        assert made(indexes=[existing], order=(("status", True),)) is not None
+        assert made(indexes=[existing], equality=("status", "email")) is not None
+
+    @pytest.mark.parametrize("method", ["brin", "fulltext", "gin", "spatial"])
+    def test_an_index_without_an_order_is_not(self, method):
+        for need in ({"equality": ("status",)}, {"order": (("status", True),)}):
+            assert made(indexes=[Index("x", ("status",), method=method)], **need) is not None
+
+    def test_a_partition_tells_of_the_indexes_of_its_table(self):
+        partition = Table("event_2026", columns={"id": "", "kind": ""}, indexes=[Index("x", ("kind",))])
+        schema = Schema(tables={"event_2026": partition})
+
+        assert suggest(IndexNeed("event", ("kind",), partition="event_2026"), schema, "postgresql") is None
+        assert suggest(IndexNeed("event", ("id",), partition="event_2026"), schema, "postgresql").table == "event"
+
     def test_an_index_on_the_expression_is_enough(self):
         need = {"expression": "UPPER(email)", "wrapped": ("upper", "email")}
         existing = Index("x", ("",), expressions={0: 'upper("email")'})
@@ -230,6 +262,7 @@ class TestExisting:
             Index("x", ("status", ""), expressions={1: "upper(email)"}),
             Index("x", ("",), expressions={0: "upper(email)"}, condition="status = 'a'"),
             Index("x", ("",), expressions={0: "lower(email)"}),
+            Index("x", ("",), expressions={0: "upper(email)"}, method="gin"),
         ],
     )
     def test_another_index_with_the_expression_is_not(self, existing):

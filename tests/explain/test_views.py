@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import include, path
 
 from perf_panels.actions import token
+from perf_panels.explain import planner
 from tests.site.models import Author, Book, Publisher
 
 pytestmark = pytest.mark.django_db
@@ -126,12 +127,28 @@ def test_measure_counts_rows_and_writes_nothing(request_id):
 def test_a_write_is_explained_and_never_measured_on_sqlite(request_id):
     wanted = group(request_id, "UPDATE")["id"]
 
-    explained = post("plan", request_id, "explain", wanted)
     measured = post("analyze", request_id, "analyze-confirmed", wanted).json()
+    explained = post("plan", request_id, "explain", wanted)
 
     assert explained.status_code == 200
     assert Book.objects.count() == 200
     assert "There is no plan." in text(measured["content"])
+
+
+def test_a_plan_and_its_findings_stay_when_it_cannot_be_measured(request_id):
+    wanted = group(request_id, "UPDATE")["id"]
+    post("plan", request_id, "explain", wanted)
+    before = stats_of(request_id)
+
+    answer = post("analyze", request_id, "analyze-confirmed", wanted).json()
+
+    after = stats_of(request_id)
+    problem = after["plans"][wanted].pop("problem")
+    assert before["plans"][wanted].pop("problem") is None
+    assert (after["plans"], after["findings"]) == (before["plans"], before["findings"])
+    assert problem.endswith(". The plan made before is kept.")
+    assert problem in text(answer["content"])
+    assert "There is no plan." not in text(answer["content"])
 
 
 def test_an_index_is_tried_and_kept_or_taken_back(request_id):
@@ -212,6 +229,73 @@ def test_plans_that_are_still_to_come_are_made_by_a_click(request_id, settings):
     assert planning["made"] == 4
 
 
+def while_it_runs(monkeypatch, run):
+    """
+    Call ``run`` before the next plan is made, as a click in another tab does.
+    """
+    make, waiting = planner.make, [run]
+
+    def slow(*args, **kwargs):
+        if waiting:
+            waiting.pop()()
+        return make(*args, **kwargs)
+
+    monkeypatch.setattr(planner, "make", slow)
+
+
+def test_two_clicks_at_once_keep_both_plans(request_id, monkeypatch):
+    first, second = group(request_id, "blurb")["id"], group(request_id, "library_author")["id"]
+    while_it_runs(monkeypatch, lambda: post("plan", request_id, "explain", second))
+
+    answer = post("plan", request_id, "explain", first)
+
+    assert answer.status_code == 200
+    assert set(stats_of(request_id)["plans"]) == {first, second}
+
+
+def test_a_trial_keeps_the_plan_that_was_made_meanwhile(request_id, monkeypatch):
+    first, second = group(request_id, "blurb")["id"], group(request_id, "library_author")["id"]
+    post("plan", request_id, "explain", first)
+    card = next(each for each in stats_of(request_id)["plans"][first]["cards"] if each["trial"])
+    try_index = planner.try_index
+
+    def slow(*args):
+        post("plan", request_id, "explain", second)
+        return try_index(*args)
+
+    monkeypatch.setattr(planner, "try_index", slow)
+    post("try", request_id, "try", card["trial"]["id"])
+
+    stats = stats_of(request_id)
+    assert (set(stats["plans"]), set(stats["trials"])) == ({first, second}, {card["trial"]["id"]})
+
+
+def test_a_click_while_plans_are_made_keeps_its_plan_and_theirs(request_id, settings, monkeypatch):
+    settings.PERF_PANELS = {**settings.PERF_PANELS, "EXPLAIN_STATEMENTS": 20}
+    stats = stats_of(request_id)
+    get_store().save_panel(request_id, PANEL, stats | {"planning": stats["planning"] | {"state": "pending"}})
+    measured = group(request_id, "blurb")["id"]
+    while_it_runs(monkeypatch, lambda: post("analyze", request_id, "analyze", measured))
+
+    made = post("list", request_id, "list", make="now").json()
+
+    stats = stats_of(request_id)
+    assert made["state"] == stats["planning"]["state"] == "done"
+    assert len(stats["plans"]) == 4
+    assert stats["plans"][measured]["execution_ms"] is not None
+
+
+def test_a_request_that_is_gone_when_its_plan_is_made_is_said(request_id, monkeypatch):
+    while_it_runs(monkeypatch, get_store().clear)
+
+    answer = post("plan", request_id, "explain", group(request_id, "blurb")["id"])
+
+    assert (answer.status_code, answer.json()["error"]) == (
+        409,
+        "This request is no longer stored. Load the page again.",
+    )
+
+
 def test_a_budget_of_no_time_makes_no_plan(request_id, settings, monkeypatch):
     from perf_panels.explain import automatic
 
@@ -219,6 +303,7 @@ def test_a_budget_of_no_time_makes_no_plan(request_id, settings, monkeypatch):
     clock = iter(range(1_000))
     monkeypatch.setattr(automatic, "perf_counter", lambda: next(clock))
 
-    stats = automatic.make_plans(stats_of(request_id))
+    stored = stats_of(request_id)
+    stats = automatic.make_plans(stored)(stored)
 
     assert (stats["planning"]["made"], stats["planning"]["left"], stats["plans"]) == (0, 4, {})

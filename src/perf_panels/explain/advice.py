@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from perf_panels.explain import models_map
 from perf_panels.explain.indexes import Suggestion, suggest
+from perf_panels.explain.prefixes import obstacle
 from perf_panels.explain.schema import Schema
 from perf_panels.findings import Finding, Origin
 
@@ -50,6 +51,7 @@ def findings(
 
 def _advised(match: Match, plan: Plan, schema: Schema, origin: Origin | None) -> Advised:
     suggestion = suggest(match.index, schema, plan.engine) if match.index is not None else None
+    problem = obstacle(match.index, schema.table(match.index.table), plan.engine) if match.index is not None else None
     model = models_map.model_of(match.table)
     words = {"table": models_map.table_name(match.table), "columns": _columns(match)}
     # Queryset code names the class, not its label.
@@ -61,7 +63,7 @@ def _advised(match: Match, plan: Plan, schema: Schema, origin: Origin | None) ->
         title=_filled(match.title, words) or "",
         detail=_filled(match.detail, words) or "",
         evidence=match.evidence,
-        advice=_advice(match, words, suggestion),
+        advice=_advice(match, words, suggestion, problem),
         code=code,
         origin=origin,
         fix_at=_fix_at(suggestion),
@@ -85,7 +87,9 @@ def _filled(text: str | None, words: dict[str, str]) -> str | None:
     return text
 
 
-def _advice(match: Match, words: dict[str, str], suggestion: Suggestion | None) -> str:
+def _advice(match: Match, words: dict[str, str], suggestion: Suggestion | None, problem: str | None) -> str:
+    if problem is not None:
+        return problem
     advice = (_filled(match.advice, words) or "Add an index").rstrip(".")
     # The rules end theirs as a clause; on the page it is a sentence of its own.
     sentence = f"{advice[:1].upper()}{advice[1:]}."

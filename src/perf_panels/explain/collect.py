@@ -44,6 +44,8 @@ class Executed:
     rows: int | None = None
     failed: int = 0
     unsaid_rows: bool = False
+    problem: str | None = None
+    """Why the text cannot be explained again."""
 
     def add(self, statement: Statement) -> None:
         """
@@ -82,14 +84,14 @@ class Recording:
         if self.failure is not None:
             return
         try:
-            statement.sql = _text(statement.sql)
+            statement.sql, problem = _text(statement.sql, statement.db)
             key = (statement.alias, statement.sql, statement.many)
             if key not in self.executed and len(self.executed) < self.limit:
                 site, _ = origins.trace(frame, _NO_MARKS)
                 # Two threads may meet here with the same text: the first one's entry stays.
-                self.executed.setdefault(
-                    key, Executed(statement.alias, statement.vendor, statement.sql, statement.many, site)
-                )
+                executed = Executed(statement.alias, statement.vendor, statement.sql, statement.many, site)
+                executed.problem = problem
+                self.executed.setdefault(key, executed)
         except Exception as error:  # noqa: BLE001 - the host's query must run, whatever we do wrong
             self._fail(error)
 
@@ -124,16 +126,23 @@ def recording_into(recording: Recording) -> Iterator[None]:
         yield
 
 
-def _text(sql: Any) -> str:
+def _text(sql: Any, db: Any) -> tuple[str, str | None]:
     """
-    Return the statement as text; psycopg's ``Composed`` and bytes are what Django lets through besides ``str``.
+    Return the statement as text; psycopg's ``Composed`` and bytes are what Django lets through besides ``str``. Where
+    there is none but Python's, the second is the sentence that says so.
     """
     if isinstance(sql, str):
-        return sql
+        return sql, None
     if isinstance(sql, bytes):
-        return sql.decode(errors="replace")
+        return sql.decode(errors="replace"), None
     as_string = getattr(sql, "as_string", None)
-    return str(as_string(None) if as_string is not None else sql)
+    if as_string is None:
+        return str(sql), None
+    try:
+        # psycopg2 quotes names as the server of a connection does; psycopg can do without one.
+        return str(as_string(db.connection if db is not None else None)), None
+    except Exception as error:  # noqa: BLE001 - whatever a driver's object needs, the other statements are collected
+        return repr(sql), f"cannot be explained again: {type(sql).__name__} gave no text: {error}"
 
 
 def _kept(params: Any) -> Any:

@@ -58,6 +58,8 @@ def compared(node: Any, operator: Operator, text: str, engine: str) -> Predicate
     Return the predicate of a comparison with an operator.
     """
     left, right = operand(node.this, engine), operand(_compared_with(node), engine)
+    if right.columns and not left.subplan and _array(node.expression) is not None:
+        return _column_of_values(left, right, operator, text)
     if left.columns and right.columns:
         return _column_with_column(left, right, operator, text)
     flipped = not left.columns
@@ -89,6 +91,15 @@ def _array(node: Any) -> Any:
     if kind(node) == "Anonymous" and node.name.upper() in {"ALL", "ANY"} and len(node.expressions) == 1:
         return bare(node.expressions[0])
     return None
+
+
+def _column_of_values(left: Operand, right: Operand, operator: Operator, text: str) -> Predicate:
+    """
+    Return the predicate of ``value = ANY (array column)``: the column contains the value.
+    """
+    if left.columns or operator != "eq":
+        return Predicate(text, "other")
+    return one_sided("json", right, text, left.value)
 
 
 def _array_values(node: Any) -> Any:

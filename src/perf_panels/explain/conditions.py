@@ -23,9 +23,9 @@ class Predicate:
     One of the parts joined by AND. ``column`` is set when exactly one column stands on one side and none on the other.
 
     ``true``/``false`` are a bare boolean column and its NOT. ``range`` is <, <=, >, >= and BETWEEN. ``json`` is a path
-    or containment operator on the column, ``search`` a full-text match. ``join`` is an equality of ``column`` and the
-    ``other_column`` of another table. ``subplan`` depends on a subquery. ``or`` has its branches in ``parts``, each an
-    AND of predicates; with equalities of one column only it is an ``in``.
+    or containment operator on the column, which may be an array, ``search`` a full-text match. ``join`` is an equality
+    of ``column`` and the ``other_column`` of another table. ``subplan`` depends on a subquery. ``or`` has its branches
+    in ``parts``, each an AND of predicates; with equalities of one column only it is an ``in``.
     """
 
     text: str

@@ -12,6 +12,8 @@ from django.apps import apps
 from perf_panels.explain import models_map
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.db.models import Model
 
     from perf_panels.explain.rules.base import IndexNeed
@@ -137,16 +139,19 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def sql(need: IndexNeed, name: str, keys: list[tuple[str, bool]], engine: str) -> str:
+def sql(
+    need: IndexNeed, name: str, keys: list[tuple[str, bool]], engine: str, lengths: Mapping[str, str] | None = None
+) -> str:
     """
-    Return the CREATE INDEX.
+    Return the CREATE INDEX; ``lengths`` has what follows the name of a column that is not indexed whole.
     """
     quote = _QUOTE.get(engine, '"')
 
     def quoted(identifier: str) -> str:
         return f"{quote}{identifier.replace(quote, quote * 2)}{quote}"
 
-    columns = [f"{quoted(column)}{' DESC' * descending}" for column, descending in keys]
+    cut = lengths or {}
+    columns = [f"{quoted(column)}{cut.get(column, '')}{' DESC' * descending}" for column, descending in keys]
     using = ""
     if need.method in {"gin", "trigram"}:
         using = " USING gin"

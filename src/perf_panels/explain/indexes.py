@@ -10,7 +10,8 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from perf_panels.explain import index_text, models_map
+from perf_panels.explain import index_text, models_map, prefixes
+from perf_panels.explain.implied import holds
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -49,20 +50,25 @@ def suggest(need: IndexNeed, schema: Schema, engine: str) -> Suggestion | None:
     """
     Return the index that answers a need on this engine, or None if there is one already or none can.
     """
-    table = schema.table(need.table)
+    table = schema.table(need.table) or schema.table(need.partition)
     if need.method == "fulltext" or (need.method in {"gin", "trigram"} and engine != "postgresql"):
         return None
     if need.expression is not None and engine in _WITHOUT_EXPRESSIONS:
         return None
+    if prefixes.obstacle(need, table, engine):
+        return None
     need = _possible(need, engine)
+    lengths = prefixes.lengths(need, table, engine)
+    # Rows with the same first characters have no order.
+    need = replace(need, order=()) if lengths else need
     keys = _keys(need)
-    if (not keys and need.expression is None) or not _known(need, table) or _exists(need, keys, table):
+    if (not keys and need.expression is None) or not _known(need, table) or _exists(need, keys, table, engine):
         return None
     model = models_map.model_of(need.table)
     name = _name(need, keys)
-    sql = index_text.sql(need, name, keys, engine)
+    sql = index_text.sql(need, name, keys, engine, lengths)
     made = Suggestion(name, need.table, sql, index_text.code(need, name, keys, model), "")
-    return _placed(made, index_text.migration(sql, name, need.table, engine), model)
+    return _placed(made, index_text.migration(sql, name, need.table, engine), model, whole=not lengths)
 
 
 def _possible(need: IndexNeed, engine: str) -> IndexNeed:
@@ -90,6 +96,8 @@ def _may_be_condition(table: str, column: str, operator: str, value: Any) -> boo
         return True
     if not isinstance(value, (str, int, bool, tuple, list)):
         return False
+    if isinstance(value, str) and not models_map.has_states(table, column):
+        return False
     return not (
         field.unique or field.is_relation or any(kind.__name__ in _NEVER_IN_A_CONDITION for kind in type(field).__mro__)
     )
@@ -112,18 +120,20 @@ def _known(need: IndexNeed, table: Table | None) -> bool:
     return all(column in table.columns for column in named)
 
 
-def _exists(need: IndexNeed, keys: list[tuple[str, bool]], table: Table | None) -> bool:
+def _exists(need: IndexNeed, keys: list[tuple[str, bool]], table: Table | None, engine: str) -> bool:
     if table is None:
         return False
     columns = tuple(column for column, _ in keys)
     if need.condition or need.expression or need.opclass or need.method != "btree":
-        return any(_answers(index, need, columns) for index in table.indexes)
-    return bool(table.led_by(*columns))
+        return any(_answers(index, need, columns, engine) for index in table.indexes)
+    return bool(table.led_by(*columns, sought=not need.order and need.range_ is None))
 
 
-def _answers(index: Index, need: IndexNeed, columns: tuple[str, ...]) -> bool:
+def _answers(index: Index, need: IndexNeed, columns: tuple[str, ...], engine: str) -> bool:
+    if need.method == "btree" and index.method not in ({"btree", "hash"} if need.expression else {"btree"}):
+        return False
     if need.condition:
-        return index.condition is not None and index.columns[: len(columns)] == columns
+        return index.columns[: len(columns)] == columns and holds(index.condition, need.condition, engine)
     if index.condition is not None:
         return False
     opclass = "gin_trgm_ops" if need.method == "trigram" else need.opclass
@@ -169,12 +179,14 @@ def _condition_name(column: str, operator: str, value: Any) -> str:
     return {"null": f"no_{column}", "false": f"not_{column}"}.get(operator, column)
 
 
-def _placed(made: Suggestion, run: str, model: type[Model] | None) -> Suggestion:
+def _placed(made: Suggestion, run: str, model: type[Model] | None, *, whole: bool) -> Suggestion:
     """
     Say where the code goes, or give a migration in its place where the model cannot have it.
     """
     if model is None:
         return replace(made, code=run, where="a migration of your own: no model has this table")
+    if not whole:
+        return replace(made, code=run, where="a migration of your own: models.Index has a column whole or not at all")
     file, line, own = models_map.place_of(model)
     made = replace(made, model=str(model._meta.label))
     if not own or model._meta.auto_created or not model._meta.managed:

@@ -157,6 +157,7 @@ def _read_order(query: Query, terms: list[Any], tree: Any) -> None:
         if plain and column is not None:
             keys.append((*column, bool(term.args.get("desc"))))
     query.order_by = tuple(keys)
+    query.order_terms = len(terms)
 
 
 def _is_random(node: Any) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from perf_panels.explain.wording import is_withdrawn
 from perf_panels.findings import SEVERITIES
 
 Stats = dict[str, Any]
@@ -20,7 +21,8 @@ def merged(stats: Stats) -> Stats:
     for group_id, plan in stats["plans"].items():
         if group_id in groups:
             for card in plan["cards"]:
-                _merge(found, card, groups[group_id])
+                if not is_withdrawn(card, stats):
+                    _merge(found, card, groups[group_id])
     for group in stats["groups"]:
         if group["worst_ms"] >= stats["slow_ms"]:
             found["slow", group["id"]] = _slow(group, stats)
@@ -28,8 +30,6 @@ def merged(stats: Stats) -> Stats:
 
 
 def _merge(found: dict[Any, dict[str, Any]], card: dict[str, Any], group: dict[str, Any]) -> None:
-    if card.get("withdrawn"):
-        return
     finding = card["finding"]
     key = (finding["rule"], finding["relation"], finding["title"] if not finding["relation"] else card["sql"])
     earlier = found.get(key)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from django.db.models import Field, Model
 
 
+_STATES = frozenset({"kind", "mode", "phase", "priority", "role", "stage", "state", "status", "type", "visibility"})
+
+
 @cache
 def _by_table() -> dict[str, type[Model]]:
     found: dict[str, type[Model]] = {}
@@ -41,6 +44,17 @@ def field_of(model: type[Model] | None, column: str) -> Field[Any, Any] | None:
         return None
     meta: Any = model._meta
     return next((field for field in meta.concrete_fields if column in {field.column, field.attname}), None)
+
+
+def has_states(table: str | None, column: str) -> bool:
+    """
+    Say whether the texts of a column may be few and known to the program: its field has choices or is named so, or
+    nobody knows its model.
+    """
+    model = model_of(table)
+    field = field_of(model, column)
+    named = not _STATES.isdisjoint(column.lower().split("_"))
+    return model is None or named or bool(field is not None and field.choices)
 
 
 def table_name(table: str | None) -> str:

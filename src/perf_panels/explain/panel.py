@@ -121,7 +121,9 @@ class ExplainPanel(ViewPanel):
         """
         Add the plans to what is stored. Runs in a thread, after the response.
         """
-        self.update_stored(automatic.make_plans)
+        stored = self.toolbar.store.panel(self.toolbar.request_id, self.panel_id)
+        if stored:
+            self.update_stored(automatic.make_plans(stored))
 
     def _change(self, stats: dict[str, Any]) -> dict[str, Any] | None:
         """

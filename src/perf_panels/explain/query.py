@@ -35,6 +35,8 @@ class Query:
     """(table or alias as written, column), plain columns only."""
     order_by: tuple[tuple[str | None, str, bool], ...] = ()
     """(table or alias, column, descending), plain columns only, up to the first that is not one."""
+    order_terms: int = 0
+    """Of ORDER BY, those that are no plain columns too."""
     random_order: bool = False
     distinct: bool = False
     aggregates: tuple[str, ...] = ()

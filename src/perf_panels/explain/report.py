@@ -109,7 +109,8 @@ def _stored(group: Group) -> dict[str, Any]:
     origin = to_origin(executed.site)
     kept = keep(executed.params, many=executed.many)
     cut = max(0, len(executed.sql) - _SQL_KEPT)
-    problem = kept.problem or (f"cannot be explained again: {cut:,} characters of it were not kept" if cut else None)
+    problem = executed.problem or kept.problem
+    problem = problem or (f"cannot be explained again: {cut:,} characters of it were not kept" if cut else None)
     return {
         "id": group.id,
         "alias": executed.alias,

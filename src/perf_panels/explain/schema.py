@@ -31,11 +31,16 @@ class Index:
     opclasses: tuple[str, ...] = ()
     """By position, ``""`` for the default."""
 
-    def leads_with(self, *columns: str) -> bool:
+    def leads_with(self, *columns: str, sought: bool = False) -> bool:
         """
         Say whether the index starts with these columns, in this order, and holds every row.
+
+        One without an order, such as a full-text index or BRIN, starts with none; a hash finds the rows of one value,
+        which is enough where they are only ``sought``.
         """
-        return not self.condition and self.columns[: len(columns)] == columns
+        if self.condition or not (self.method == "btree" or (sought and self.method == "hash")):
+            return False
+        return columns == (self.columns[: len(columns)] if self.method == "btree" else self.columns)
 
 
 @dataclass
@@ -56,11 +61,11 @@ class Table:
     engine: str | None = None
     """Of MySQL and MariaDB: InnoDB, MyISAM, Aria."""
 
-    def led_by(self, *columns: str) -> list[Index]:
+    def led_by(self, *columns: str, sought: bool = False) -> list[Index]:
         """
         Return the whole-table indexes that start with these columns.
         """
-        return [index for index in self.indexes if index.leads_with(*columns)]
+        return [index for index in self.indexes if index.leads_with(*columns, sought=sought)]
 
 
 @dataclass

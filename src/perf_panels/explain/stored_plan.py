@@ -82,6 +82,16 @@ def failed(reason: str, engine: str = "") -> dict[str, Any]:
     }
 
 
+def renewed(before: dict[str, Any] | None, made: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return what to store where ``before`` is: ``made``, unless that was refused or stopped and ``before`` is a plan.
+    """
+    stopped = not made["text"] or any(card["finding"]["rule"] == "partial-plan" for card in made["cards"])
+    if made["state"] != "failed" or not stopped or before is None or before["state"] == "failed":
+        return made
+    return before | {"problem": f"{made['problem']} The plan made before is kept."}
+
+
 def stored_trial(trial: Trial) -> dict[str, Any]:
     """
     Return what is stored of an index that was tried.

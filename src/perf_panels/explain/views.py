@@ -14,13 +14,15 @@ from django.utils.translation import gettext as _
 
 from perf_panels import actions
 from perf_panels.actions import Asked, Refused, stored_panel
-from perf_panels.explain import PANEL_ID, automatic, merging, page, planner, redact
+from perf_panels.explain import PANEL_ID, automatic, merging, page, planner, redact, stored_plan
 from perf_panels.explain.databases.base import NotPossible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.http import HttpRequest
+
+    Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 _LONGEST_MS = 600_000
 
@@ -43,8 +45,8 @@ def explain(request: HttpRequest, wanted: Asked, stats: dict[str, Any]) -> dict[
     group = _group(stats, wanted.subject)
     # The click is the confirmation: the page has shown what a plain EXPLAIN of this statement may run.
     options = planner.options(timeout_ms=_timeout(request), confirmed=True)
-    stats = _with_plan(stats, group, planner.make(group, options, previous=stats["plans"].get(group["id"])))
-    return _saved(stats, wanted, group["id"])
+    made = planner.make(group, options, previous=stats["plans"].get(group["id"]))
+    return _with_plan(wanted, made)
 
 
 @_action("analyze", "analyze-confirmed")
@@ -59,7 +61,7 @@ def analyze(request: HttpRequest, wanted: Asked, stats: dict[str, Any]) -> dict[
         confirmed=wanted.action == "analyze-confirmed",
     )
     made = planner.make(group, options, analyze=True, previous=stats["plans"].get(group["id"]))
-    return _saved(_with_plan(stats, group, made), wanted, group["id"])
+    return _with_plan(wanted, made)
 
 
 @_action("try", "try-confirmed")
@@ -73,9 +75,8 @@ def try_(request: HttpRequest, wanted: Asked, stats: dict[str, Any]) -> dict[str
         trial = planner.try_index(group, card["sql"], options)
     except NotPossible as problem:
         trial = {"error": str(problem), "helps": None, "used": None}
-    card["withdrawn"] = trial["error"] is None and not trial["helps"]
-    stats["trials"][wanted.subject] = trial
-    return _saved(stats, wanted, group["id"])
+    with_trial = {wanted.subject: trial}
+    return _saved(wanted, group["id"], lambda stats: stats | {"trials": stats["trials"] | with_trial})
 
 
 @_action("redacted")
@@ -96,7 +97,7 @@ def list_(request: HttpRequest, wanted: Asked, stats: dict[str, Any]) -> dict[st
     Answer the panel anew, with the plans made since; make them now if the server never said that the request was over.
     """
     if request.POST.get("make") == "now" and stats.get("planning", {}).get("state") == "pending":
-        stats = _saved_stats(automatic.make_plans(stats), wanted)
+        stats = _updated(wanted, automatic.make_plans(stats))
     panel = stored_panel(PANEL_ID, wanted.request_id)
     return {"content": panel.content, "subtitle": panel.nav_subtitle, "state": stats.get("planning", {}).get("state")}
 
@@ -129,16 +130,25 @@ def _card(stats: dict[str, Any], index_id: str) -> tuple[dict[str, Any], dict[st
     raise Refused(_("This index is no longer suggested. Explain the statement again."))
 
 
-def _with_plan(stats: dict[str, Any], group: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
-    return stats | {"plans": stats["plans"] | {group["id"]: made}}
+def _with_plan(wanted: Asked, made: dict[str, Any]) -> dict[str, Any]:
+    group_id = wanted.subject
+
+    def change(stats: dict[str, Any]) -> dict[str, Any]:
+        plans = stats["plans"]
+        return stats | {"plans": plans | {group_id: stored_plan.renewed(plans.get(group_id), made)}}
+
+    return _saved(wanted, group_id, change)
 
 
-def _saved(stats: dict[str, Any], wanted: Asked, group_id: str) -> dict[str, Any]:
-    return _answer(_saved_stats(merging.merged(stats), wanted), wanted, group_id)
+def _saved(wanted: Asked, group_id: str, change: Change) -> dict[str, Any]:
+    """
+    Store what a click made beside what others made meanwhile, and answer the statement anew.
+    """
+    return _answer(_updated(wanted, lambda stats: merging.merged(change(stats))), wanted, group_id)
 
 
-def _saved_stats(stats: dict[str, Any], wanted: Asked) -> dict[str, Any]:
-    return actions.save_stats(PANEL_ID, wanted.request_id, stats)
+def _updated(wanted: Asked, change: Change) -> dict[str, Any]:
+    return actions.update_stats(PANEL_ID, wanted.request_id, change)
 
 
 def _answer(stats: dict[str, Any], wanted: Asked, group_id: str) -> dict[str, Any]:

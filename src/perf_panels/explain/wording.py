@@ -43,7 +43,5 @@ def is_withdrawn(card: dict[str, Any], stats: dict[str, Any]) -> bool:
     """
     Return whether a suggested index was tried and does not help.
     """
-    if card.get("withdrawn"):
-        return True
     result = stats["trials"].get(card["trial"]["id"]) if card["trial"] else None
     return bool(result and not result["error"] and not result["helps"])

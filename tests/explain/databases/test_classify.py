@@ -47,6 +47,7 @@ def test_the_kind_is_the_first_word_behind_comments_parentheses_and_ctes(sql, ki
         "SAVEPOINT a", "BEGIN", "COMMIT", "ROLLBACK", "TRUNCATE t", "VACUUM", "LOCK TABLE t", "PRAGMA foreign_keys",
         "DO 1", "GRANT ALL ON t TO u", "PREPARE a FROM 'b'", "EXECUTE a", "ANALYZE t", "DECLARE a", "", "()", "-- a",
         "SELECT 1; SELECT 2", "SELECT 1;;", "; SELECT 1", "SELECT 1; -- a\n; SELECT 2", "SELECT a INTO b FROM c",
+        "SELECT 1 AS fail INTO OUTFILE '/tmp/x'", "SELECT (1) replace INTO b", "SELECT a ignore INTO @x FROM t",
         "SELECT 'a", 'SELECT "a', "SELECT /* a", "SELECT 1 \x00",
     ],
 )  # fmt: skip
@@ -208,6 +209,16 @@ def test_composed_sql_of_psycopg_is_text():
     found = facts_of(sql.SQL("SELECT {}").format(sql.Identifier("a;b")), None, "postgresql")
 
     assert (found.text, found.refusal) == ('SELECT "a;b"', None)
+
+
+def test_what_a_driver_cannot_turn_into_text_is_refused():
+    class Composed:
+        def as_string(self, context):
+            raise TypeError("argument 2 must be a connection or a cursor")
+
+    found = facts_of(Composed(), None, "postgresql")
+
+    assert found.refusal == "Composed gave no text: argument 2 must be a connection or a cursor"
 
 
 def test_names_in_quotes_are_no_keywords():

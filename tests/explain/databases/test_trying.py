@@ -39,6 +39,29 @@ def test_postgresql_says_first_how_large_the_table_is_and_who_waits(on_postgres)
         database.try_index(BY_AMOUNT, [3, "n3"], INDEX, Options())
 
 
+@pytest.fixture
+def _partitioned(on_postgres):
+    run(
+        on_postgres,
+        "CREATE TABLE hostile_event (id bigint, kind text) PARTITION BY RANGE (id);"
+        "CREATE TABLE hostile_event_a PARTITION OF hostile_event FOR VALUES FROM (0) TO (5000);"
+        "CREATE TABLE hostile_event_b PARTITION OF hostile_event FOR VALUES FROM (5000) TO (10000);"
+        "INSERT INTO hostile_event SELECT n, 'k' || n FROM generate_series(0, 9999) n; ANALYZE hostile_event",
+    )
+    yield
+    run(on_postgres, "DROP TABLE hostile_event")
+
+
+@pytest.mark.usefixtures("_partitioned")
+def test_postgresql_tries_an_index_on_all_partitions(on_postgres):
+    database, index = database_for(on_postgres), "CREATE INDEX hostile_event_kind ON hostile_event (kind)"
+
+    trial = database.try_index("SELECT id FROM hostile_event WHERE kind = 'k7'", None, index, Options(confirmed=True))
+
+    assert (trial.used, trial.helps) == (True, True)
+    assert "about 10,000 rows" in database.may_try("hostile_event").reasons[0]
+
+
 def test_postgresql_tries_no_index_on_a_table_it_does_not_know(on_postgres):
     assert database_for(on_postgres).may_try("nowhere").verdict == "no"
 

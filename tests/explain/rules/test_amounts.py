@@ -40,6 +40,40 @@ def test_pages_in_the_order_of_the_primary_key():
     assert match.rewrite == '{table}.objects.filter(pk__gt=last.pk).order_by("pk")[:25]'
 
 
+@pytest.mark.parametrize(
+    ("order", "code"),
+    [
+        ("created DESC, id", "Q(created__lt=last.created) | Q(created=last.created, pk__gt=last.pk)"),
+        ("address_id, id DESC", "Q(address_id__gt=last.address_id) | Q(address_id=last.address_id, pk__lt=last.pk)"),
+        ("1", "Q(number__gt=last.number) | Q(number=last.number, pk__gt=last.pk)"),
+    ],
+)
+def test_pages_in_the_order_of_one_column_and_the_primary_key(order, code):
+    (match,) = deep_offset(subject(scan(), f"SELECT number FROM shop_order ORDER BY {order} LIMIT 25 OFFSET 5000"))
+
+    assert code in match.rewrite
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id FROM shop_order ORDER BY status, created DESC LIMIT 25 OFFSET 5000",
+        "SELECT id FROM shop_order ORDER BY status, total_cents DESC, id LIMIT 25 OFFSET 5000",
+        "SELECT id FROM shop_order ORDER BY lower(email), id LIMIT 25 OFFSET 5000",
+        "SELECT id FROM shop_order ORDER BY id, lower(email) LIMIT 25 OFFSET 5000",
+        "SELECT id FROM library_author ORDER BY publisher_id, id LIMIT 25 OFFSET 5000",
+        "SELECT o.id FROM shop_order o JOIN auth_user u ON u.id = o.user_id ORDER BY u.username LIMIT 25 OFFSET 5000",
+        "SELECT status FROM shop_order GROUP BY status ORDER BY status LIMIT 25 OFFSET 5000",
+        "SELECT id FROM shop_order LIMIT 25 OFFSET 5000",
+    ],
+)
+def test_pages_in_another_order_are_for_people(sql):
+    (match,) = deep_offset(subject(scan(), sql))
+
+    assert match.rewrite is None
+    assert "keyset pagination" in match.advice
+
+
 def test_an_early_page():
     assert not list(deep_offset(subject(scan(), "SELECT id FROM shop_order LIMIT 25 OFFSET 999")))
 

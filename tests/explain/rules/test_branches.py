@@ -63,6 +63,27 @@ class TestJson:
 
         assert find("json-no-index", scan("""(shop_order.data @> '{"a": 1}'::jsonb)""")) == []
 
+    @pytest.mark.parametrize("there", [[], [INDEX("gin", ("tags",), method="gin")]])
+    def test_wants_containment_in_place_of_any(self, there, monkeypatch):
+        monkeypatch.setattr(trees.ORDER, "columns", trees.ORDER.columns | {"tags": "text[]"})
+        monkeypatch.setattr(trees.ORDER, "indexes", there)
+
+        (match,) = find("json-no-index", scan("('x'::text = ANY (shop_order.tags))"))
+
+        assert match.advice.startswith("Ask with {columns}__contains=[...]")
+        assert match.title.endswith(", looking into the array of {columns}")
+        assert match.index == IndexNeed("shop_order", ("tags",), method="gin")
+        assert find("full-scan-filter", scan("('x'::text = ANY (shop_order.tags))")) == []
+
+    @pytest.mark.parametrize("sign", ["@>", "&&"])
+    def test_an_array_has_the_operators_of_arrays(self, sign, monkeypatch):
+        monkeypatch.setattr(trees.ORDER, "columns", trees.ORDER.columns | {"tags": "text[]"})
+
+        (match,) = find("json-no-index", scan(f"(shop_order.tags {sign} '{{x}}'::text[])"))
+
+        assert match.advice == "Add a GIN index (GinIndex)"
+        assert match.index == IndexNeed("shop_order", ("tags",), method="gin")
+
     @pytest.mark.parametrize("engine", ["mysql", "mariadb"])
     def test_has_no_index_on(self, engine):
         (match,) = find("json-no-index", scan("(json_extract(shop_order.data,'$.weight') = 77)"), engine=engine)

@@ -5,9 +5,9 @@ import logging
 import pytest
 
 from perf_panels.explain.plan import Kind, Node, Plan
-from perf_panels.explain.query import Query
+from perf_panels.explain.query import Query, read
 from perf_panels.explain.rules import base, engine
-from perf_panels.explain.rules.base import Match, Rule, Subject
+from perf_panels.explain.rules.base import IndexNeed, Match, Rule, Subject
 
 
 @pytest.fixture
@@ -129,6 +129,39 @@ def test_one_match_for_a_rule_a_table_and_columns(only):
 
     assert (first.saving_ms, first.evidence) == (9, {"places": 2})
     assert second.evidence == {}
+
+
+MONTHS = [node(f"event_2024_0{month}", alias=f"e_{month}") for month in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("sql", ["SELECT * FROM event e", "SELECT * FROM shop_order o, event e"])
+def test_partitions_are_one_match_for_their_table(only, sql):
+    places = [match(each, table=each.relation, columns=("kind",)) for each in MONTHS]
+    for place in places:
+        place.index = IndexNeed(place.table, ("kind",))
+    only(a_rule("one", *places))
+    append = Node(Kind.APPEND, "Append", MONTHS)
+
+    (one,) = engine.run(Subject(Plan("postgresql", append), read(sql, "postgresql")))
+
+    assert (one.table, one.evidence) == ("event", {"places": 3})
+    assert one.index == IndexNeed("event", ("kind",), partition="event_2024_01")
+
+
+@pytest.mark.parametrize(
+    ("sql", "above"),
+    [
+        ("SELECT * FROM event", Kind.APPEND),
+        ("SELECT * FROM event e", Kind.NESTED_LOOP),
+        ("SELECT * FROM event e, event_2024_01 e_1, event_2024_02 e_2, event_2024_03 e_3", Kind.APPEND),
+    ],
+)
+def test_tables_that_are_read_by_their_own_names_are_several(only, sql, above):
+    only(a_rule("one", *(match(each, table=each.relation) for each in MONTHS)))
+
+    found = engine.run(Subject(Plan("postgresql", Node(above, "", MONTHS)), read(sql, "postgresql")))
+
+    assert {each.table for each in found} == {"event_2024_01", "event_2024_02", "event_2024_03"}
 
 
 def test_the_worst_comes_first(only):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from shop.models import Order
 
 from perf_panels.explain.plan import Kind
 from perf_panels.explain.rules.base import IndexNeed
@@ -125,6 +126,32 @@ class TestPartialIndex:
     )
     def test_leaves_values_that_people_choose(self, condition):
         assert find("partial-index", scan(condition)) == []
+
+    @pytest.mark.parametrize("column", ["city", "email"])
+    def test_leaves_a_word_that_somebody_typed(self, monkeypatch, column):
+        monkeypatch.setattr(trees.ORDER, "indexes", [])
+
+        found = find("partial-index", scan(f"(shop_order.{column} = 'Lyon')", act_rows=1_000, removed=299_000))
+
+        assert found == []
+
+    def test_takes_a_word_for_a_state_where_nobody_knows_the_model(self):
+        elsewhere = scan("(elsewhere.note = 'gift')", relation="elsewhere", alias="elsewhere", act_rows=50)
+
+        assert len(find("partial-index", elsewhere)) == 1
+
+    @pytest.mark.parametrize("column", ["state", "payment_status", "kind"])
+    def test_knows_a_state_by_its_name(self, column):
+        (match,) = find("partial-index", scan(f"(shop_order.{column} = 'pending')", act_rows=50))
+
+        assert match.columns == (column,)
+
+    def test_knows_a_state_by_its_choices(self, monkeypatch):
+        monkeypatch.setattr(Order._meta.get_field("email"), "choices", [("web", "Web"), ("shop", "Shop")])
+
+        (match,) = find("partial-index", scan("(shop_order.email = 'web')", act_rows=50))
+
+        assert match.columns == ("email",)
 
     def test_names_the_column_of_a_test_for_null(self):
         (match,) = find("partial-index", scan("(shop_order.created_at IS NOT NULL)", act_rows=50))

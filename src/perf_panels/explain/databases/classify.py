@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 from perf_panels.explain.databases.base import NotPossible
 from perf_panels.explain.databases.harmless import is_harmless
 from perf_panels.explain.databases.tokens import Token, UnreadableError, tokens
+from perf_panels.explain.databases.verbs import READS, WRITES, verb, writes_into
 from perf_panels.explain.lexical import without_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-READS = frozenset({"SELECT", "VALUES", "TABLE"})
-WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE"})
 
 _NO_CALL = frozenset(
     {
@@ -40,9 +38,6 @@ _NO_CALL_PAIRS = frozenset(
      ("TABLESAMPLE", "BERNOULLI"), ("TABLESAMPLE", "SYSTEM"), (")", "REPEATABLE")}
 )  # fmt: skip
 _NO_WRITE_AFTER = frozenset({"FOR", "KEY", "DO", "ON", "THEN", "OR", "AS", ".", "::"})
-_WRITES_INTO = frozenset(
-    {"INSERT", "MERGE", "REPLACE", "IGNORE", "DELAYED", "LOW_PRIORITY", "HIGH_PRIORITY", "ABORT", "FAIL", "ROLLBACK"}
-)
 _WITHOUT_PARENTHESES = {"NEXT": "nextval", "NEXTVAL": "nextval", "PREVIOUS": "lastval"}
 _PLAIN_AGGREGATES = frozenset({"count", "sum", "min", "max", "avg"})
 
@@ -73,8 +68,11 @@ def facts_of(sql: Any, params: Any, engine: str) -> Facts:
     """
     Return what Django's ``cursor.execute`` was given, which may be psycopg's ``Composed`` with a generator.
     """
-    # They need no connection but for names beyond ASCII.
-    text = str(sql.as_string(None)) if hasattr(sql, "as_string") else str(sql)
+    try:
+        # psycopg's need no connection but for names beyond ASCII; psycopg2's do.
+        text = str(sql.as_string(None)) if hasattr(sql, "as_string") else str(sql)
+    except Exception as error:  # noqa: BLE001 - whatever a driver's object needs
+        return Facts(repr(sql), "", f"{type(sql).__name__} gave no text: {error}")
     if params is None or isinstance(params, (list, tuple, dict)):
         return classify(text, engine, placeholders=params is not None)
     return Facts(text, "", f"The parameters were a {type(params).__name__}, used up when the statement ran.")
@@ -118,22 +116,8 @@ def check_with_values(text: str, facts: Facts, engine: str) -> None:
 
 
 def _kind(found: list[Token]) -> str:
-    """
-    Return the first word behind parentheses; for WITH the word of the statement that follows its CTEs.
-    """
-    first = next((position for position, token in enumerate(found) if token.text != "("), None)
-    if first is None or found[first].upper != "WITH":
-        return found[first].upper if first is not None else ""
-    depth = 0
-    for before, token in zip(found[first:], found[first + 1 :], strict=False):
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
-        # The statement may stand in parentheses itself; a CTE's stand behind AS or MATERIALIZED.
-        opens = token.text == "(" and before.text == ")"
-        depth -= opens
-        is_name = before.upper in {"WITH", "RECURSIVE"} or before.text in {",", "."}
-        if depth == 0 and not is_name and token.upper in READS | WRITES:
-            return token.upper
-    return "WITH"
+    position = verb(found)
+    return found[position].upper if position is not None else ""
 
 
 def _refusal(found: list[Token], kind: str) -> str | None:
@@ -143,9 +127,8 @@ def _refusal(found: list[Token], kind: str) -> str | None:
         return "There is no statement in it."
     if kind not in READS | WRITES:
         return f"{kind} has no plan: only SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE and MERGE have one."
-    for before, token in zip([Token("", "", 0), *found], found, strict=False):
-        if token.upper == "INTO" and before.upper not in _WRITES_INTO:
-            return "SELECT … INTO makes a table, a file or a variable."
+    if any(token.upper == "INTO" and not writes_into(found, position) for position, token in enumerate(found)):
+        return "SELECT … INTO makes a table, a file or a variable."
     return None
 
 

@@ -13,6 +13,8 @@ from perf_panels.explain.databases.tokens import UnreadableError, tokens
 from perf_panels.explain.definitions import read_index
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from perf_panels.explain.databases.classify import Facts
     from perf_panels.explain.databases.postgresql import PostgreSQL, Session
     from perf_panels.explain.definitions import IndexParts
@@ -21,9 +23,18 @@ if TYPE_CHECKING:
 HELPS = 0.5
 """The cost an index must leave at most, of that without it; Dexter."""
 
+# A partitioned table has neither pages nor, before it is analysed, rows: its partitions have.
 _SIZE = """
-SELECT pg_catalog.pg_size_pretty(relpages::bigint * current_setting('block_size')::bigint), reltuples::bigint
-FROM pg_catalog.pg_class WHERE relname = %s AND pg_catalog.pg_table_is_visible(oid)
+SELECT pg_catalog.pg_size_pretty(sum(part.relpages) * current_setting('block_size')::bigint),
+    CASE WHEN min(part.reltuples) < 0 THEN -1 ELSE sum(part.reltuples)::bigint END
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_class part ON part.relkind <> 'p'
+    AND (part.oid = c.oid OR part.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid)))
+WHERE c.relname = %s AND pg_catalog.pg_table_is_visible(c.oid) HAVING count(*) > 0
+"""
+_OF_PARTITIONS = """
+SELECT part.relname FROM pg_catalog.pg_class c CROSS JOIN pg_catalog.pg_partition_tree(c.oid) tree
+JOIN pg_catalog.pg_class part ON part.oid = tree.relid
+WHERE c.relname = %s AND pg_catalog.pg_table_is_visible(c.oid)
 """
 
 
@@ -55,7 +66,7 @@ def try_index(database: PostgreSQL, facts: Facts, params: Any, create_index: str
         before = database.plan(session, facts, params)
         if _has_hypopg(session.cursor):
             after, name = _with_hypopg(database, session, facts, params, statement)
-            return compared("hypopg", before, after, name)
+            return compared("hypopg", before, after, {name})
     if not options.confirmed:
         raise NotPossible(" ".join(database.may_try(parts.table).reasons))
     with database.session(options, facts, read_only=False) as session:
@@ -63,7 +74,9 @@ def try_index(database: PostgreSQL, facts: Facts, params: Any, create_index: str
         # Planning may run a function of the statement, which must not write here either.
         session.cursor.execute("SET TRANSACTION READ ONLY")
         after = database.plan(session, facts, params)
-        return compared("transaction", before, after, parts.name, _notes(session.cursor, parts))
+        session.cursor.execute(_OF_PARTITIONS, [parts.name])
+        names = {parts.name, *(name for (name,) in session.cursor.fetchall())}
+        return compared("transaction", before, after, names, _notes(session.cursor, parts))
 
 
 def _with_hypopg(database: PostgreSQL, session: Session, facts: Facts, params: Any, statement: str) -> tuple[Plan, str]:
@@ -90,11 +103,11 @@ def checked_index(create_index: str, engine: str) -> tuple[str, IndexParts]:
     return re.sub(r"\bINDEX\s+CONCURRENTLY\b", "INDEX", text, count=1, flags=re.IGNORECASE), parts
 
 
-def compared(method: str, before: Plan, after: Plan, name: str, notes: tuple[str, ...] = ()) -> Trial:
+def compared(method: str, before: Plan, after: Plan, names: Collection[str], notes: tuple[str, ...] = ()) -> Trial:
     """
-    Return the trial of an index that plans call ``name``.
+    Return the trial of an index that plans call by one of these names: that of a partitioned table has several.
     """
-    used = any(node.index == name for node in after.nodes())
+    used = any(node.index in names for node in after.nodes() if node.index)
     cost_before, cost_after = (plan.root.cost if plan.root else None for plan in (before, after))
     helps = used and cost_before is not None and cost_after is not None and cost_after <= HELPS * cost_before
     return Trial(

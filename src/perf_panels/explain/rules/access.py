@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from perf_panels.explain.plan import JOINS, Kind
 from perf_panels.explain.rules.base import Match, rule
-from perf_panels.explain.rules.needs import EQUALITY, columns_of, finds_few, index_for, seeks
+from perf_panels.explain.rules.needs import EQUALITY, columns_of, finds_few, index_for, ranges, seeks
 from perf_panels.explain.rules.reading import conditions_on, indexed, level_of, stops_early, table_of, whole
 from perf_panels.explain.rules.waste import Waste, partitions, wasted
 from perf_panels.explain.rules.wording import number
@@ -71,7 +71,7 @@ def unanswered(subject: Subject, waste: Waste) -> list[Predicate]:
     Return the conditions a new index could answer; none when an index for an equality was there to use.
     """
     possible = [part for part in waste.conditions if seeks(part)]
-    known = [part for part in possible if indexed(subject, waste.table, seeks(part))]
+    known = [part for part in possible if indexed(subject, waste.table, seeks(part), sought=not ranges(part))]
     if any(part.operator in EQUALITY or part.operator == "or" for part in known):
         return []
     asked = [part for part in possible if part not in known]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perf_panels.explain import models_map
 from perf_panels.explain.plan import TABLE_SCANS, Kind
 from perf_panels.explain.rules.base import Match, rule
 from perf_panels.explain.rules.reading import level_of
@@ -85,28 +86,46 @@ def _offset_match(node: Node | None, offset: float, level: Query | None) -> Matc
     )
 
 
-def _keyset(level: Query | None, table: str | None) -> str:
+def _keyset(level: Query | None, table: str | None) -> str | None:
     """
-    Return the queryset of the next page, by the statement's own order with the primary key to break ties.
+    Return the queryset of the next page where the order is one column, the primary key, or both in this order. Others
+    take more than can be told from here: a condition for each column, or what to do with NULL.
     """
-    order = (
-        [(column, descending) for of, column, descending in level.order_by if level.table_of(of) == table]
-        if level
-        else []
-    )
-    first = next(((column, descending) for column, descending in order if column not in {"id", "pk"}), None)
+    order = _order(level, table) if level and table else []
+    names = [name for name, _ in order]
     size = f"[:{level.limit}]" if level and level.limit else "[:20]"
-    last = order[-1][1] if order else False
-    sign, prefix = ("lt", "-") if last else ("gt", "")
-    if first is None:
+    if names == ["pk"]:
+        prefix, sign = _direction(order[0])
         return f'{{table}}.objects.filter(pk__{sign}=last.pk).order_by("{prefix}pk"){size}'
-    column, descending = first
-    sign, prefix = ("lt", "-") if descending else ("gt", "")
+    if len(names) not in {1, 2} or names[1:] not in ([], ["pk"]):
+        return None
+    (prefix, sign), (pk_prefix, pk_sign) = _direction(order[0]), _direction(order[-1])
     return (
         f"{{table}}.objects.filter(\n"
-        f"    Q({column}__{sign}=last.{column}) | Q({column}=last.{column}, pk__{sign}=last.pk)\n"
-        f').order_by("{prefix}{column}", "{prefix}pk"){size}'
+        f"    Q({names[0]}__{sign}=last.{names[0]}) | Q({names[0]}=last.{names[0]}, pk__{pk_sign}=last.pk)\n"
+        f').order_by("{prefix}{names[0]}", "{pk_prefix}pk"){size}'
     )
+
+
+def _direction(key: tuple[str, bool]) -> tuple[str, str]:
+    return ("-", "lt") if key[1] else ("", "gt")
+
+
+def _order(level: Query, table: str) -> list[tuple[str, bool]]:
+    """
+    Return the order in names of attributes, each with whether it descends; nothing when another table or an expression
+    is part of it, or a column that can be NULL, which no comparison finds again.
+    """
+    if len(level.order_by) != level.order_terms or level.group_by or level.union:
+        return []
+    model, found = models_map.model_of(table), []
+    for alias, column, descending in level.order_by:
+        field = models_map.field_of(model, column)
+        if level.table_of(alias) != table or (field is not None and field.null):
+            return []
+        is_key = field.primary_key if field is not None else column == "id"
+        found.append(("pk" if is_key else field.attname if field is not None else column, descending))
+    return found
 
 
 @rule("large-result", "A")

@@ -45,6 +45,8 @@ class IndexNeed:
     method: str = "btree"
     """btree, gin, trigram (pg_trgm GIN) or fulltext."""
     opclass: str | None = None
+    partition: str | None = None
+    """A partition of the table, which tells of its columns and indexes where nobody knows the table's own."""
 
 
 @dataclass

@@ -4,6 +4,7 @@ Rules about conditions a plain index cannot answer: OR over several columns, par
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from perf_panels.explain.rules.base import IndexNeed, Match, rule
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from perf_panels.explain.rules.base import Subject
 
 _CONTAINS = ("@>", "?|", "?&", " ? ", "@?", "@@")
+_ANY = re.compile(r"=\s*ANY\s*\(", re.IGNORECASE)
 
 
 @rule("or-unindexed", "E/A", supersedes=SCANS)
@@ -61,7 +63,7 @@ def _branch(waste: Waste, branch: tuple[Predicate, ...], branches: int) -> Match
 @rule("json-no-index", "E/A", supersedes=(*SCANS, "function-on-column"))
 def json_no_index(subject: Subject) -> Iterator[Match]:
     """
-    A part of a JSON column is compared in every row, without an index of that part.
+    A part of a JSON or array column is compared in every row, without an index of that part.
 
     Not when a GIN index answers the operator, or an index has the expression.
 
@@ -70,24 +72,34 @@ def json_no_index(subject: Subject) -> Iterator[Match]:
     for waste, part in blamed(subject):
         if part.operator != "json" or not part.column or has_expression(subject, waste.table, part):
             continue
-        contains = any(sign in part.text for sign in _CONTAINS)
-        if contains and _has_gin(subject, waste.table, part.column):
+        by_any, array = bool(_ANY.search(part.text)), _is_array(subject, waste.table, part)
+        contains = array or any(sign in part.text for sign in _CONTAINS)
+        if contains and not by_any and _has_gin(subject, waste.table, part.column):
             continue
         advice = {
-            "postgresql": "Add a GIN index (GinIndex)"
-            if contains
-            else "Index the key, or use contains and a GIN index",
+            "postgresql": _gin_advice(contains=contains, by_any=by_any),
             "mariadb": "Store the key in a column of its own, or a generated one, and index that",
             "mysql": "Index the key (a functional index), or store it in a column of its own",
         }.get(subject.engine, "Index the key")
-        yield caused(
-            waste, part, "looking into the JSON of {columns}", advice, _json_index(subject, waste.table, part, contains)
-        )
+        why = f"looking into the {'array' if array else 'JSON'} of {{columns}}"
+        yield caused(waste, part, why, advice, _json_index(subject, waste.table, part, contains))
+
+
+def _is_array(subject: Subject, table: str, part: Predicate) -> bool:
+    known = subject.schema.table(table)
+    kind = known.columns.get(part.column or "", "") if known else ""
+    return kind.endswith("[]") or bool(_ANY.search(part.text))
+
+
+def _gin_advice(*, contains: bool, by_any: bool) -> str:
+    if by_any:
+        return "Ask with {columns}__contains=[...], which a GIN index (GinIndex) answers; no index answers = ANY"
+    return "Add a GIN index (GinIndex)" if contains else "Index the key, or use contains and a GIN index"
 
 
 def _json_index(subject: Subject, table: str, part: Predicate, contains: bool) -> IndexNeed | None:
     if subject.engine == "postgresql" and (contains or part.expression is None):
-        opclass = "jsonb_path_ops" if "@>" in part.text else None
+        opclass = "jsonb_path_ops" if "@>" in part.text and not _is_array(subject, table, part) else None
         return IndexNeed(table, equality=(part.column or "",), method="gin", opclass=opclass)
     if subject.engine in {"mysql", "mariadb"} or part.expression is None:
         return None

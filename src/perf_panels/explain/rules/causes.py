@@ -212,7 +212,7 @@ def like_prefix_opclass(subject: Subject) -> Iterator[Match]:
     for waste, part in blamed(subject):
         if part.operator != "like" or part.wrapped or part.negated or not part.column or not begins(part):
             continue
-        if not indexed(subject, waste.table, part.column):
+        if not indexed(subject, waste.table, part.column, sought=False):
             continue
         opclass = like_opclass(subject, waste.table, part.column)
         need = IndexNeed(waste.table, range_=part.column, opclass=opclass) if opclass else None

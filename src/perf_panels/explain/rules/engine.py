@@ -5,6 +5,7 @@ Runs the rules over a plan and keeps of what they found what a reader should see
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from perf_panels.explain import rules
 from perf_panels.explain.rules.base import RULES
 from perf_panels.explain.rules.problems import PROBLEM_RULES
+from perf_panels.explain.rules.waste import partitioned
 from perf_panels.findings import SEVERITIES
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ def run(subject: Subject, off: frozenset[str] = frozenset(), *, strict: bool = F
     """
     wanted = [found for found in all_rules().values() if found.id not in off and _applies(found, subject.plan)]
     matches = [match for found in wanted for match in _guarded(found, subject, strict=strict)]
+    _name_partitioned(matches, partitioned(subject))
     return sorted(_once(_kept(matches)), key=_badness)
 
 
@@ -74,6 +77,16 @@ def _guarded(found: Rule, subject: Subject, *, strict: bool) -> list[Match]:
     for match in matches:
         match.rule = found.id
     return matches
+
+
+def _name_partitioned(matches: list[Match], tables: dict[str, str]) -> None:
+    """
+    Speak of the table, which has the model, in place of its partitions: they are found as one then.
+    """
+    for match in matches:
+        if match.index is not None and match.index.table in tables:
+            match.index = replace(match.index, table=tables[match.index.table], partition=match.index.table)
+        match.table = tables.get(match.table or "", match.table)
 
 
 def _kept(matches: list[Match]) -> Iterable[Match]:

@@ -131,10 +131,11 @@ def covered(subject: Subject, need: IndexNeed) -> bool:
         return False
     size = len(need.equality)
     tail = ((need.range_,) if need.range_ else ()) + tuple(column for column, _ in need.order)
+    methods = {"btree"} if tail or size > 1 else {"btree", "hash"}
     for index in table.indexes:
         columns = index.columns + _appended(subject, table, index)
         searched, rest = set(columns[:size]), columns[size : size + len(tail)]
-        if not index.condition and searched == set(need.equality) and rest == tail:
+        if not index.condition and index.method in methods and searched == set(need.equality) and rest == tail:
             return True
     return False
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perf_panels.explain import models_map
 from perf_panels.explain.plan import Kind
 from perf_panels.explain.rules.base import IndexNeed, Match, rule
 from perf_panels.explain.rules.needs import columns_of, covered, index_for, is_choice, order_of, seeks
@@ -85,7 +86,8 @@ def partial_index(subject: Subject) -> Iterator[Match]:
     """
     The few rows of a state, such as status = 'pending', are searched among all: an index could hold those rows alone.
 
-    Only for booleans, NULL tests and words that read like a choice, never for ids, numbers, dates and free text.
+    Only for booleans, NULL tests and words that read like a choice, of a field that has choices or is named like one
+    (status, kind); never for ids, numbers, dates and what people type.
     MySQL and MariaDB have no partial indexes. SQLite does not say how many rows match: there it is info, for the first
     rows (LIMIT) in an order of large tables.
 
@@ -172,7 +174,7 @@ def is_state(subject: Subject, table: str, part: Predicate) -> bool:
         return True
     if part.operator != "eq" or indexed(subject, table, part.column) or part.column.endswith("_id"):
         return False
-    return is_choice(part.value)
+    return is_choice(part.value) and models_map.has_states(table, part.column)
 
 
 def _need(subject: Subject, node: Node, table: str, conditions: list[Predicate]) -> IndexNeed:

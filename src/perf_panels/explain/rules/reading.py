@@ -233,12 +233,13 @@ def stops_early(subject: Subject, node: Node) -> bool:
     return not (level.group_by or level.aggregates or level.distinct or level.has_window)
 
 
-def indexed(subject: Subject, table: str | None, column: str | None) -> bool:
+def indexed(subject: Subject, table: str | None, column: str | None, *, sought: bool = True) -> bool:
     """
-    Say whether an index of the whole table starts with this column.
+    Say whether an index of the whole table starts with this column, or finds the rows of one value where they are
+    ``sought`` and not a range of them.
     """
     known = subject.schema.table(table)
-    return bool(known and column and known.led_by(column))
+    return bool(known and column and known.led_by(column, sought=sought))
 
 
 def exists(subject: Subject, table: str | None, column: str) -> bool:

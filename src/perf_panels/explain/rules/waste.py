@@ -165,6 +165,25 @@ def of_partitions(subject: Subject, node: Node) -> bool:
     return parent is not None and len(partitions(parent)) >= subject.limits.PARTITIONS
 
 
+def partitioned(subject: Subject) -> dict[str, str]:
+    """
+    Return the table of each partition that is read: the one the statement reads under the alias that PostgreSQL numbers
+    for them.
+    """
+    found = {}
+    for node in subject.plan.nodes():
+        stem, _, number = (node.alias or "").rpartition("_")
+        if node.relation and number.isdigit() and any(above.kind is Kind.APPEND for above in subject.ancestors(node)):
+            table = _read_as(subject, stem)
+            if table and node.relation != table and not _read_as(subject, node.alias or ""):
+                found[node.relation] = table
+    return found
+
+
+def _read_as(subject: Subject, alias: str) -> str | None:
+    return next((level.tables[alias] for level in subject.query.levels() if alias in level.tables), None)
+
+
 def partitions(append: Node) -> list[Node]:
     """
     Return the children of an Append that read partitions of one table: different tables under numbered names of one.

@@ -131,7 +131,7 @@ def fk_trigger(subject: Subject) -> Iterator[Match]:
             continue
         table, column = referencing(subject, trigger)
         known = subject.schema.table(table)
-        if known is None or column is None or not known.led_by(column):
+        if known is None or column is None or not known.led_by(column, sought=True):
             yield _trigger_match(subject, trigger, table, column)
 
 
