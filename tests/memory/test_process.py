@@ -4,7 +4,9 @@ What is read of the process: resident memory, its high-water mark, pauses, other
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import sys
 import threading
 import time
@@ -14,6 +16,7 @@ from types import FrameType
 import pytest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connections
+from django.views.generic import ListView
 
 from perf_panels import afterwards
 from perf_panels.memory import objects
@@ -256,6 +259,25 @@ def test_the_place_is_where_the_queryset_was_built(authors):
 
     (source,) = instances.cells
     assert (source.built.line, source.evaluated.line) == (built, built + 2)
+
+
+@pytest.mark.parametrize("copied", [lambda each: pickle.loads(pickle.dumps(each)), copy.deepcopy])
+def test_a_queryset_that_is_cached_or_copied_takes_nothing_of_ours_along(copied, authors):
+    install()
+
+    # No local class can be pickled, and this one is the place.
+    class Authors(ListView):
+        model = Author
+
+    instances = Instances()
+    with counting(instances):
+        queryset = Authors().get_queryset()
+        again = copied(queryset)
+        rows = list(queryset)
+
+    assert len(rows) == len(again) == 9
+    assert [source.built.edit_class for source in instances.cells][-1] is Authors
+    assert b"perf_panels." not in pickle.dumps(queryset)
 
 
 def test_what_the_toolbar_holds_is_measured_without_waking_lazy_objects():

@@ -32,6 +32,23 @@ _BUILT = "_perf_panels_built"
 _PREFETCH = {query.__file__: {"prefetch_one_level": "prefetch", "_iterator": "iterator", "_aiterator": "iterator"}}
 
 
+class Built:
+    """
+    The place where a queryset was built. Pickles as None, so a cached queryset needs no perf_panels to be read again.
+    """
+
+    __slots__ = ("site",)
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return type(None), ()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Built:
+        return self
+
+
 class Source(NamedTuple):
     """
     Where instances come from: ``built`` is the queryset's place, ``evaluated`` where it was run.
@@ -129,7 +146,9 @@ def _note_place(queryset: Any, parent: Any) -> None:
         return
     try:
         site = origins.caller(sys._getframe(2))
-        queryset.__dict__[_BUILT] = site or (parent.__dict__.get(_BUILT) if parent is not None else None)
+        built = Built(site) if site is not None else parent.__dict__.get(_BUILT) if parent is not None else None
+        if built is not None:
+            queryset.__dict__[_BUILT] = built
     except Exception as error:  # noqa: BLE001 - the host's queryset must be made, whatever we do wrong
         instances.fail(error)
 
@@ -154,8 +173,9 @@ def _source(iterable: Any) -> Source:
     evaluated, marked = origins.trace(sys._getframe(2), _PREFETCH)
     marks = {mark for mark, _ in marked}
     how = "prefetch" if "prefetch" in marks else "iterator" if "iterator" in marks else "queryset"
-    built = queryset.__dict__.get(_BUILT)
-    return Source(queryset.model, built, evaluated, how, bool(getattr(queryset.query, "is_sliced", False)))
+    built: Built | None = queryset.__dict__.get(_BUILT)
+    limited = bool(getattr(queryset.query, "is_sliced", False))
+    return Source(queryset.model, built.site if built is not None else None, evaluated, how, limited)
 
 
 def _counted(instances: Instances, source: Source, rows: Iterator[Any]) -> Iterator[Any]:
