@@ -202,6 +202,14 @@ def test_rows_that_stream_are_told_apart(authors):
     assert counted(lambda: [each.pk for each in Author.objects.iterator()]) == {("Author", "iterator", False): 9}
 
 
+def test_what_is_prefetched_for_rows_that_stream_streams_with_them(authors):
+    rows = Author.objects.prefetch_related("publisher")
+
+    found = counted(lambda: [each.pk for each in rows.iterator(chunk_size=2)])
+
+    assert {(model, how) for model, how, _ in found} == {("Author", "iterator"), ("Publisher", "iterator")}
+
+
 def test_instances_that_are_gone_when_the_view_is_over_have_a_size(authors):
     counting = objects.Counting()
     counting.start()

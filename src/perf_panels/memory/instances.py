@@ -172,7 +172,8 @@ def _source(iterable: Any) -> Source:
     queryset = iterable.queryset
     evaluated, marked = origins.trace(sys._getframe(2), _PREFETCH)
     marks = {mark for mark, _ in marked}
-    how = "prefetch" if "prefetch" in marks else "iterator" if "iterator" in marks else "queryset"
+    # What .iterator() prefetches is there for one chunk, as its rows are.
+    how = "iterator" if "iterator" in marks else "prefetch" if "prefetch" in marks else "queryset"
     built: Built | None = queryset.__dict__.get(_BUILT)
     limited = bool(getattr(queryset.query, "is_sliced", False))
     return Source(queryset.model, built.site if built is not None else None, evaluated, how, limited)
