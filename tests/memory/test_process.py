@@ -26,7 +26,7 @@ from perf_panels.memory.others import Crowd
 from perf_panels.memory.pauses import Pauses
 from perf_panels.memory.process import HighWater, Reading, noise_bytes
 from perf_panels.memory.sampling import MAX_POINTS, Sampler
-from tests.site.models import Author, Publisher
+from tests.site.models import Author, Profile, Publisher
 
 MIB = 1024**2
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -178,7 +178,7 @@ def counted(load):
     with counting(instances):
         load()
     assert instances.failure is None
-    return {(source.model.__name__, source.how, source.limited): cell[0] for source, cell in instances.cells.items()}
+    return {(source.model.__name__, source.how, source.limited): cell.count for source, cell in instances.cells.items()}
 
 
 def test_instances_of_a_queryset_are_counted(authors):
@@ -208,6 +208,28 @@ def test_what_is_prefetched_for_rows_that_stream_streams_with_them(authors):
     found = counted(lambda: [each.pk for each in rows.iterator(chunk_size=2)])
 
     assert {(model, how) for model, how, _ in found} == {("Author", "iterator"), ("Publisher", "iterator")}
+
+
+def test_of_a_place_that_runs_several_times_the_largest_run_is_known(authors):
+    install()
+    instances = Instances()
+    with counting(instances):
+        for rows in (2, 5, 2):
+            for _ in Author.objects.filter(pk__in=[each.pk for each in authors[:rows]]).select_related("publisher"):
+                pass
+
+    cells = {source.model.__name__: (cell.count, cell.largest) for source, cell in instances.cells.items()}
+    assert cells == {"Author": (9, 5), "Publisher": (9, 5)}
+
+
+def test_what_leads_back_to_the_model_itself_streams_with_it(authors):
+    Profile.objects.bulk_create(Profile(author=author) for author in authors)
+    profiles = Profile.objects.select_related("author__profile")
+
+    assert counted(lambda: list(profiles.iterator())) == {
+        ("Profile", "iterator", False): 18,
+        ("Author", "iterator", False): 9,
+    }
 
 
 def test_instances_that_are_gone_when_the_view_is_over_have_a_size(authors):
