@@ -79,6 +79,14 @@ def test_all_but_tuples_has_no_tuple_and_nothing_twice():
     assert len({id(each) for each in found}) == len(found)
 
 
+@pytest.mark.parametrize("look", [heap.all_but_tuples, lambda: heap.of_type(list)], ids=["all_but_tuples", "of_type"])
+def test_a_list_of_objects_does_not_keep_itself(look):
+    found = look()
+
+    assert len(found) > 100
+    assert not any(each is found for each in found)
+
+
 def test_what_a_tuple_refers_to_is_found():
     thing = Thing()
     kept = (thing, "text")

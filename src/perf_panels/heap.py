@@ -16,8 +16,8 @@ import gc
 from collections import Counter
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain, compress, filterfalse, groupby
-from operator import is_not, itemgetter, methodcaller
+from itertools import chain, compress, count, filterfalse, groupby
+from operator import is_, is_not, itemgetter, methodcaller
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ def of_type(cls: type) -> list[Any]:
     Return the tracked objects of exactly this type, which must not be ``tuple``.
     """
     with _without_collections():
-        return list(_of_type(cls))
+        return _but_itself(list(_of_type(cls)))
 
 
 def all_but_tuples() -> list[Any]:
@@ -47,7 +47,7 @@ def all_but_tuples() -> list[Any]:
     """
     with _without_collections():
         runs = filterfalse(methodcaller("__contains__", tuple), groupby(_tracked(), type))
-        return list(chain.from_iterable(map(itemgetter(1), runs)))
+        return _but_itself(list(chain.from_iterable(map(itemgetter(1), runs))))
 
 
 def bytes_of_tuples() -> int:
@@ -83,6 +83,17 @@ def _of_type(cls: type) -> Iterator[Any]:
     # A run of objects of one type comes as (type, objects). Only functions written in C see them.
     runs = filter(methodcaller("__contains__", cls), groupby(_tracked(), type))
     return chain.from_iterable(map(itemgetter(1), runs))
+
+
+def _but_itself(found: list[Any]) -> list[Any]:
+    """
+    Take the list out of itself: else it would stay, with a reference to every object, until the next collection.
+    """
+    place = next(compress(count(), map(partial(is_, found), found)), None)
+    if place is not None:
+        found[place] = found[-1]
+        found.pop()
+    return found
 
 
 @contextmanager
