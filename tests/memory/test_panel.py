@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import path
 
 from perf_panels import actions, exclusive
-from perf_panels.memory import PANEL_ID, chains
+from perf_panels.memory import PANEL_ID
 from perf_panels.memory.choice import COOKIE
 from perf_panels.memory.collect import TOOL
 from perf_panels.memory.panel import MemoryProfilerPanel
@@ -179,23 +179,12 @@ def test_an_engine_that_does_not_exist_is_refused(client):
     assert response.status_code == 409
 
 
-class Held:
-    pass
+def test_who_refers_to_tuples_cannot_be_asked(client):
+    stats = stored(client, engine="objects")
+    request_id = list(get_store().request_ids())[-1]
+    token = actions.token(PANEL_ID, request_id, "chains", "tuple")
 
+    response = client.post("/__debug__/perf_panels/memory/chains/", {"token": token})
 
-HOLDER = {"by key": [Held()]}
-
-
-def test_chains_lead_from_a_module_to_the_object():
-    found = chains.search(f"{__name__}.Held")
-
-    assert (found.count, found.stopped) == (1, False)
-    texts = [link["text"] for link in found.chains[0]]
-    assert texts[0] == f"{__name__}.HOLDER"
-    assert texts[1:] == ["dict['by key']", "list[0]", f"{__name__}.Held"]
-
-
-def test_a_type_nobody_has_is_no_error():
-    found = chains.search("no.such.Type")
-
-    assert (found.count, found.chains) == (0, [])
+    assert response.status_code == 409
+    assert {each["id"] for each in stats["types"] if each["name"] == "tuple"} <= {""}

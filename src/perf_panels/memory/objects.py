@@ -183,7 +183,8 @@ class Counting:
                 before.sizes[cls],
                 end.sizes[cls],
                 left.counts[cls] if left is not None else None,
-                type_name(cls),
+                # Who refers to tuples cannot be asked: see ``heap``.
+                "" if cls is tuple else type_name(cls),
                 left.sizes[cls] if left is not None else None,
             )
             for cls in end.counts
