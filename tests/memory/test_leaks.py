@@ -38,7 +38,7 @@ def caching(request):
 
 
 def asking(request):
-    for _ in range(300):
+    for _ in range(800):
         Author.objects.count()
     return HttpResponse("<html><body></body></html>")
 
@@ -201,3 +201,13 @@ def test_what_the_toolbar_records_of_a_request_is_no_leak(engine, visit, monkeyp
     stats = visit("/asking/", engine)
 
     assert [each["leaks"] for each in stats] == [[], [], []]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_query_log_of_debug_is_no_leak(visit, settings):
+    settings.DEBUG = True
+
+    stats = visit("/asking/", "allocations")
+
+    assert stats[-1]["kept"]["query_log_entries"] == 800
+    assert [leak for each in stats for leak in each["leaks"] if leak["kind"] == "line"] == []

@@ -11,16 +11,20 @@ import tracemalloc
 from collections import defaultdict
 from dataclasses import dataclass, field
 from time import thread_time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perf_panels import origins
+from perf_panels.memory.not_the_views import NotTheViews
 from perf_panels.memory.results import Allocated, Allocations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     Trace = tuple[tuple[str, int], ...]
     """Innermost line first."""
+
+    Block = tuple[int, int, Trace, int]
+    """(domain, bytes, trace, frames there were)."""
 
 GROWTH = 1.4
 STEP = 0.1
@@ -65,6 +69,8 @@ class Tracing:
         self.end: Snapshot | None = None
         self.largest: Snapshot | None = None
         self.alive: Snapshot | None = None
+        self.not_the_views = NotTheViews()
+        self.kept: dict[Trace, tuple[int, int]] = {}
         self.peak_bytes = 0
         self.tracing_bytes = 0
         self.taken = 0
@@ -146,11 +152,12 @@ class Tracing:
     def view_is_over(self) -> None:
         self.view = self._larger(self._snapshot())
 
-    def stop(self) -> None:
+    def stop(self, log: Iterable[Mapping[str, Any]] = ()) -> None:
         """
-        Take the last snapshot of the request. What was traced stays known until ``release()``.
+        Take the last snapshot of the request. What was traced stays known until ``release()``. ``log``: DEBUG's.
         """
         self.end = self._snapshot()
+        self.not_the_views.add_log(log)
         if self.end.total_bytes <= self.peak_bytes:
             # More than the peak would be somebody else's, such as Django's page on an exception.
             self._larger(self.end)
@@ -161,7 +168,9 @@ class Tracing:
         Look at what is still alive.
         """
         if tracemalloc.is_tracing():
-            self.alive = self._snapshot()
+            blocks = _blocks()
+            self.alive = self._snapshot(blocks)
+            self.kept = self.not_the_views.by_trace(blocks)
 
     def release(self) -> None:
         """
@@ -215,6 +224,8 @@ class Tracing:
         What runs between the render and now is the toolbar and the server: no more than was there at the end counts.
         """
         alive, blocks = _more(self.alive, self.before, trace)
+        kept, kept_blocks = self.kept.get(trace, (0, 0))
+        alive, blocks = alive - kept, blocks - kept_blocks
         net, net_blocks = _more(self.end, self.before, trace)
         return max(0, min(alive, net)), max(0, min(blocks, net_blocks))
 
@@ -223,17 +234,21 @@ class Tracing:
             self.largest = snapshot
         return snapshot
 
-    def _snapshot(self) -> Snapshot:
+    def _snapshot(self, blocks: list[Block] | None = None) -> Snapshot:
         self.taken += 1
         now, _ = tracemalloc.get_traced_memory()
         sums: defaultdict[Trace, list[int]] = defaultdict(lambda: [0, 0])
-        # The raw tuples: an object for each of a million traces takes a second.
-        # The public objects are made anew for each trace; the type stubs leave out what they are made of.
-        for _, size, trace, _ in tracemalloc.take_snapshot().traces._traces:  # type: ignore[attr-defined]
+        for _, size, trace, _ in _blocks() if blocks is None else blocks:
             entry = sums[trace]
             entry[0] += size
             entry[1] += 1
         return Snapshot(self.clock(), now, {trace: (entry[0], entry[1]) for trace, entry in sums.items()})
+
+
+def _blocks() -> list[Block]:
+    # The raw tuples: an object for each of a million traces takes a second.
+    # The public objects are made anew for each trace; the type stubs leave out what they are made of.
+    return tracemalloc.take_snapshot().traces._traces  # type: ignore[attr-defined,no-any-return]
 
 
 def _more(snapshot: Snapshot | None, before: Snapshot | None, trace: Trace) -> tuple[int, int]:

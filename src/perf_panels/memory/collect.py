@@ -251,7 +251,8 @@ class Collection:
             assert self.high is not None
             return LinesEngine(self.targets, self.reading, self.high, self._peak_seen)
         if self.engine_name == ALLOCATIONS:
-            return AllocationsEngine(self.targets, self.frames, self.clock)
+            assert self.kept_before is not None
+            return AllocationsEngine(self.targets, self.frames, self.clock, self.kept_before)
         return ObjectsEngine()
 
     def _peak_seen(self, high: int) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from perf_panels.functions import Target
+    from perf_panels.memory.kept import Baseline
     from perf_panels.memory.measurements import Measurements
     from perf_panels.memory.process import HighWater
 
@@ -127,8 +128,9 @@ class AllocationsEngine:
     tracemalloc by line, and its traced memory statement by statement.
     """
 
-    def __init__(self, targets: list[Target], frames: int, clock: Callable[[], float]) -> None:
+    def __init__(self, targets: list[Target], frames: int, clock: Callable[[], float], kept_before: Baseline) -> None:
         self.tracing = Tracing(frames, clock)
+        self.kept_before = kept_before
         self.meter = Meter(self.tracing.read, get_config().MEMORY_LINE_EVENTS, targets, own_counts=True)
         self.watch = _watch(targets, self.meter)
         self.looks_after = get_config().MEMORY_LEAK_REQUESTS > 0
@@ -158,7 +160,7 @@ class AllocationsEngine:
         self.tracing.view_is_over()
 
     def stop(self) -> None:
-        self.tracing.stop()
+        self.tracing.stop(self.kept_before.log())
         self.watch.close()
         self.metered = self.meter.result("tracemalloc")
         self.metered.problem = self.problem

@@ -1,0 +1,53 @@
+"""
+What tracemalloc says of a request, and what of that is not the view's.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from perf_panels.memory.allocations import Tracing
+
+
+@pytest.fixture
+def tracing():
+    tracing = Tracing(1, lambda: 0.0)
+    yield tracing
+    tracing.release()
+
+
+def alive(tracing, line):
+    return sum(row.alive_bytes for row in tracing.result().rows if (row.file, row.line) == (__file__, line))
+
+
+def log_entry(number):
+    return {"sql": f"SELECT {number}", "time": f"{number:.3f}"}
+
+
+def test_the_query_log_is_taken_off_what_stayed(tracing):
+    tracing.start()
+    log = [log_entry(number) for number in range(2_000)]
+    kept = [bytearray(100) for _ in range(2_000)]
+    line = log_entry.__code__.co_firstlineno + 1
+    tracing.stop(log)
+    tracing.after()
+
+    in_log = sum(row.net_bytes for row in tracing.result().rows if (row.file, row.line) == (__file__, line))
+    assert in_log > 500_000
+    assert alive(tracing, line) < 20_000
+    assert len(kept) == 2_000
+    assert alive(tracing, line + 6) > 200_000
+
+
+def test_tables_of_small_dicts_are_the_logs_wherever_they_were_first_made(tracing):
+    tracing.start()
+    log = []
+    for number in range(2_000):
+        # Thrown away at once, and its table is what the entry of the log gets.
+        {"temporary": number}  # noqa: B018
+        line = test_tables_of_small_dicts_are_the_logs_wherever_they_were_first_made.__code__.co_firstlineno + 5
+        log.append(log_entry(number))
+    tracing.stop(log)
+    tracing.after()
+
+    assert alive(tracing, line) < 20_000
