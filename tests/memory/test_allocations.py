@@ -4,7 +4,10 @@ What tracemalloc says of a request, and what of that is not the view's.
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from debug_toolbar.store import get_store
 
 from perf_panels.memory.allocations import Tracing
 
@@ -51,3 +54,19 @@ def test_tables_of_small_dicts_are_the_logs_wherever_they_were_first_made(tracin
     tracing.after()
 
     assert alive(tracing, line) < 20_000
+
+
+def test_what_the_toolbar_stores_is_taken_off_what_stayed_at_its_line(tracing):
+    rows = [[number, f"label {number}"] for number in range(10_000)]
+    tracing.start()
+    page = json.dumps(rows)
+    tracing.stop()
+    get_store().save_panel("a request", "SomePanel", {"rows": rows})
+    size = len(page)
+    del page
+    tracing.after()
+    get_store().delete("a request")
+
+    encoder = [row for row in tracing.result().rows if row.file == json.encoder.__file__]
+    assert max(row.net_bytes for row in encoder) >= size
+    assert sum(row.alive_bytes for row in encoder) < 10_000

@@ -14,6 +14,7 @@ from time import thread_time
 from typing import TYPE_CHECKING, Any
 
 from perf_panels import origins
+from perf_panels.memory.kept import stored_texts
 from perf_panels.memory.not_the_views import NotTheViews
 from perf_panels.memory.results import Allocated, Allocations
 
@@ -70,6 +71,7 @@ class Tracing:
         self.largest: Snapshot | None = None
         self.alive: Snapshot | None = None
         self.not_the_views = NotTheViews()
+        self.stored_before: set[int] = set()
         self.kept: dict[Trace, tuple[int, int]] = {}
         self.peak_bytes = 0
         self.tracing_bytes = 0
@@ -83,6 +85,7 @@ class Tracing:
         """
         self.foreign = tracemalloc.is_tracing()
         if self.foreign:
+            self.stored_before = set(map(id, stored_texts()))
             self.frames = tracemalloc.get_traceback_limit()
             self.before = self._snapshot()
         else:
@@ -168,6 +171,7 @@ class Tracing:
         Look at what is still alive.
         """
         if tracemalloc.is_tracing():
+            self.not_the_views.add(text for text in stored_texts() if id(text) not in self.stored_before)
             blocks = _blocks()
             self.alive = self._snapshot(blocks)
             self.kept = self.not_the_views.by_trace(blocks)
