@@ -5,6 +5,7 @@ What tracemalloc says of a request, and what of that is not the view's.
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 from debug_toolbar.store import get_store
@@ -70,3 +71,16 @@ def test_what_the_toolbar_stores_is_taken_off_what_stayed_at_its_line(tracing):
     encoder = [row for row in tracing.result().rows if row.file == json.encoder.__file__]
     assert max(row.net_bytes for row in encoder) >= size
     assert sum(row.alive_bytes for row in encoder) < 10_000
+
+
+def test_the_sampler_survives_that_the_project_stops_the_tracing(tracing, monkeypatch):
+    def stopped_meanwhile():
+        tracemalloc.stop()
+        return 2**30, 2**30
+
+    tracing.start()
+    monkeypatch.setattr(tracemalloc, "get_traced_memory", stopped_meanwhile)
+
+    tracing.glance()
+
+    assert tracing.largest.by_trace == {}

@@ -41,7 +41,18 @@ async def async_view(request):
     return HttpResponse("<html><body></body></html>")
 
 
-urlpatterns = [path("view/", view), path("async/", async_view), path("fails/", fails), *debug_toolbar_urls()]
+def tracing_itself(request):
+    SEEN["stops"]()
+    return HttpResponse("<html><body></body></html>")
+
+
+urlpatterns = [
+    path("view/", view),
+    path("async/", async_view),
+    path("fails/", fails),
+    path("tracing/", tracing_itself),
+    *debug_toolbar_urls(),
+]
 
 
 @pytest.fixture
@@ -120,6 +131,22 @@ def test_a_tracemalloc_of_the_projects_is_left_as_it_is(client):
         assert stats["allocations"]["peak_bytes"] is None
     finally:
         tracemalloc.stop()
+
+
+def stop_and_start():
+    tracemalloc.stop()
+    tracemalloc.start()
+
+
+@pytest.mark.parametrize("stops", [tracemalloc.stop, stop_and_start, tracemalloc.clear_traces])
+def test_a_view_that_stops_the_tracing_is_told_so(stops, client):
+    SEEN["stops"] = stops
+
+    stats = stored(client, "/tracing/", "allocations")
+
+    assert stats["error"] is None
+    assert "stopped tracemalloc" in stats["problem"]
+    assert not tracemalloc.is_tracing()
 
 
 def test_a_second_request_is_told_who_is_being_measured(client):

@@ -64,6 +64,9 @@ class Tracing:
         self.clock = clock
         self.foreign = False
         self.started = False
+        self.lost = False
+        """The project has stopped tracemalloc meanwhile, or cleared its traces."""
+        self.probe: object = None
         self.within = False
         self.before: Snapshot | None = None
         self.view: Snapshot | None = None
@@ -91,6 +94,7 @@ class Tracing:
         else:
             tracemalloc.start(self.frames)
             self.started = True
+        self.probe = bytearray(1)
         now, _ = tracemalloc.get_traced_memory()
         self.next_bytes = now + LEAST_BYTES
         self.last_bytes = now
@@ -159,6 +163,7 @@ class Tracing:
         """
         Take the last snapshot of the request. What was traced stays known until ``release()``. ``log``: DEBUG's.
         """
+        self.lost = self._is_lost()
         self.end = self._snapshot()
         self.not_the_views.add_log(log)
         if self.end.total_bytes <= self.peak_bytes:
@@ -170,7 +175,7 @@ class Tracing:
         """
         Look at what is still alive.
         """
-        if tracemalloc.is_tracing():
+        if not self._is_lost():
             self.not_the_views.add(text for text in stored_texts() if id(text) not in self.stored_before)
             blocks = _blocks()
             self.alive = self._snapshot(blocks)
@@ -221,6 +226,9 @@ class Tracing:
             tracing_bytes=self.tracing_bytes,
         )
 
+    def _is_lost(self) -> bool:
+        return tracemalloc.get_object_traceback(self.probe) is None
+
     def _alive(self, trace: Trace) -> tuple[int, int]:
         """
         Return (bytes, blocks) that are there after the response, as far as this request allocated them.
@@ -252,7 +260,10 @@ class Tracing:
 def _blocks() -> list[Block]:
     # The raw tuples: an object for each of a million traces takes a second.
     # The public objects are made anew for each trace; the type stubs leave out what they are made of.
-    return tracemalloc.take_snapshot().traces._traces  # type: ignore[attr-defined,no-any-return]
+    try:
+        return tracemalloc.take_snapshot().traces._traces  # type: ignore[attr-defined,no-any-return]
+    except RuntimeError:  # the project has stopped it, just now perhaps
+        return []
 
 
 def _more(snapshot: Snapshot | None, before: Snapshot | None, trace: Trace) -> tuple[int, int]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
+from django.utils.translation import gettext as _
+
 from perf_panels import exclusive
 from perf_panels.conf import get_config
 from perf_panels.line_events import Watch
@@ -172,6 +174,12 @@ class AllocationsEngine:
         self.tracing.release()
 
     def fill(self, measured: Measurements) -> None:
+        if self.tracing.lost:
+            measured.problem = _(
+                "Your code stopped tracemalloc during the request, or cleared its traces. Take that out, or choose "
+                "another engine below, and load the page again."
+            )
+            return
         measured.allocations = self.tracing.result()
         measured.allocations.metered = self.metered
 
