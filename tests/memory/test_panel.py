@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import path
 
 from perf_panels import actions, exclusive
-from perf_panels.memory import PANEL_ID
+from perf_panels.memory import PANEL_ID, process
 from perf_panels.memory.choice import COOKIE
 from perf_panels.memory.collect import TOOL
 from perf_panels.memory.panel import MemoryProfilerPanel
@@ -138,6 +138,37 @@ def stop_and_start():
     tracemalloc.start()
 
 
+@pytest.fixture
+def _nothing_tells(monkeypatch):
+    """
+    A system without /proc, on which psutil is not installed.
+    """
+    monkeypatch.setattr(process, "_STATM", "/no/such/file")
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    process.noise_bytes.cache_clear()
+    yield
+    process.noise_bytes.cache_clear()
+
+
+@pytest.mark.parametrize("engine", ["allocations", "objects"])
+@pytest.mark.usefixtures("_nothing_tells")
+def test_where_nothing_tells_of_the_process_the_rest_is_measured(engine, client):
+    stats = stored(client, engine=engine)
+
+    assert (stats["error"], stats["problem"]) == (None, None)
+    assert stats[engine] is not None
+    assert stats["process"]["rss_peak_bytes"] is None
+    assert stats["curve"] == []
+
+
+@pytest.mark.usefixtures("_nothing_tells")
+def test_where_nothing_tells_of_the_process_lines_say_what_to_install(client):
+    stats = stored(client)
+
+    assert stats["error"] is None
+    assert "psutil is not installed" in stats["problem"]
+
+
 @pytest.mark.parametrize("stops", [tracemalloc.stop, stop_and_start, tracemalloc.clear_traces])
 def test_a_view_that_stops_the_tracing_is_told_so(stops, client):
     SEEN["stops"] = stops
@@ -179,9 +210,8 @@ def test_a_trace_function_is_not_taken_away(client):
 def test_the_process_is_measured_whatever_the_engine(client):
     stats = stored(client, engine="objects")
 
-    process = stats["process"]
-    assert process["rss_peak_bytes"] >= process["rss_before_bytes"] + 39 * MIB
-    assert process["noise_bytes"] > 0
+    assert stats["process"]["rss_peak_bytes"] >= stats["process"]["rss_before_bytes"] + 39 * MIB
+    assert stats["process"]["noise_bytes"] > 0
     assert [phase["name"] for phase in stats["phases"]] == ["view"]
 
 

@@ -23,6 +23,8 @@ BACKENDS = (PSUTIL, USS)
 
 _PAGE = mmap.PAGESIZE
 _STATM = "/proc/self/statm"
+_PURPOSE = "reading the memory of a process on this system"
+_MISSING = "psutil is not installed, and {} needs it"
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
@@ -34,7 +36,8 @@ class Missing(Exception):  # noqa: N818 - an answer for people
 
 class Reading:
     """
-    ``read()`` returns the resident bytes of this process; ``name`` says where they come from.
+    ``read()`` returns the resident bytes of this process; ``name`` says where they come from. Where nothing on this
+    system tells, ``name`` is empty and ``read()`` returns 0: most of the panel does without.
 
     One for a request: the file is this process's own, and a fork would go on reading its parent's.
     """
@@ -42,6 +45,13 @@ class Reading:
     def __init__(self, backend: str = PSUTIL) -> None:
         self.fd: int | None = None
         self.name, self.read = self._make(backend)
+
+    def require(self) -> None:
+        """
+        Raise ``Missing`` where nothing tells.
+        """
+        if not self.name:
+            raise Missing(_MISSING.format(_PURPOSE))
 
     def close(self) -> None:
         """
@@ -68,7 +78,10 @@ class Reading:
             return "psutil memory_full_info().uss", lambda: int(process.memory_full_info().uss)
         if Path(_STATM).exists():
             return _STATM, self._statm()
-        process = _psutil("reading the memory of a process on this system")
+        try:
+            process = _psutil(_PURPOSE)
+        except Missing:
+            return "", lambda: 0
         return "psutil memory_info().rss", lambda: int(process.memory_info().rss)
 
     def _statm(self) -> Callable[[], int]:
@@ -173,5 +186,5 @@ def _psutil(purpose: str) -> Any:
     try:
         import psutil
     except ImportError:
-        raise Missing(f"psutil is not installed, and {purpose} needs it") from None
+        raise Missing(_MISSING.format(purpose)) from None
     return psutil.Process()
