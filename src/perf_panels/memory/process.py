@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,7 @@ USS = "psutil_uss"
 BACKENDS = (PSUTIL, USS)
 
 _PAGE = mmap.PAGESIZE
+_HIGH_WATER = re.compile(rb"^VmHWM:\s*(\d+) kB", re.MULTILINE)
 _STATM = "/proc/self/statm"
 _PURPOSE = "reading the memory of a process on this system"
 _MISSING = "psutil is not installed, and {} needs it"
@@ -104,6 +106,7 @@ class HighWater:
 
     def __init__(self) -> None:
         self.fd: int | None = None
+        self.status_fd: int | None = None
         try:
             self.fd = os.open("/proc/self/clear_refs", os.O_WRONLY)
             os.write(self.fd, b"5")
@@ -113,12 +116,30 @@ class HighWater:
         self._usage = _maxrss()
         # What a parent had before this program started is in ru_maxrss for ever: only more than that is ours.
         self._floor = self._usage() if self._usage else 0
+        if self.resettable and self._floor > Reading.once() + noise_bytes():
+            self._read_status()
 
     @property
     def how(self) -> str:
         if self._usage is None:
             return "samples"
         return "VmHWM" if self.resettable else "ru_maxrss"
+
+    def _read_status(self) -> None:
+        # Slower by tens of microseconds, and so only where ru_maxrss says nothing.
+        try:
+            self.status_fd = os.open("/proc/self/status", os.O_RDONLY)
+        except OSError:
+            self._usage = None
+            return
+        self._floor = 0
+        self._usage = self._marked
+
+    def _marked(self) -> int:
+        if self.status_fd is None:
+            return 0
+        found = _HIGH_WATER.search(os.pread(self.status_fd, 4096, 0))
+        return int(found[1]) * 1024 if found else 0
 
     def bytes(self) -> int | None:
         """
@@ -138,11 +159,12 @@ class HighWater:
 
     def close(self) -> None:
         """
-        Give the file back; a second call does nothing.
+        Give the files back; a second call does nothing.
         """
-        if self.fd is not None:
-            os.close(self.fd)
-            self.fd = None
+        for fd in (self.fd, self.status_fd):
+            if fd is not None:
+                os.close(fd)
+        self.fd = self.status_fd = None
 
 
 @lru_cache(maxsize=1)
