@@ -133,6 +133,40 @@ def extra_database(alias, settings, blocker):
 
 
 @pytest.fixture
+def tuples_being_made():
+    """
+    A block in which threads make tuples of what Python code gives them, as any project does; it gives what they raise.
+    """
+
+    @contextmanager
+    def making(*shared):
+        over, broken = threading.Event(), []
+        given = [*shared, *range(37)]
+
+        def make():
+            try:
+                while not over.is_set():
+                    tuple(map(lambda each: [each] if each == 1 else each, given))  # noqa: C417 - the map is what matters
+            except SystemError as error:
+                broken.append(error)
+
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        threads = [threading.Thread(target=make) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield broken
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+            sys.setswitchinterval(interval)
+
+    return making
+
+
+@pytest.fixture
 def no_coverage(monkeypatch):
     """
     Take coverage off while a test runs: the profilers refuse to run beside it.

@@ -7,7 +7,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-import threading
+from types import FrameType
 
 import pytest
 
@@ -18,30 +18,11 @@ class Thing:
     pass
 
 
-@pytest.fixture
-def builders():
-    """
-    Threads that make tuples of what Python code gives them, as any project does; ``broken`` gets what they raise.
-    """
-    over, broken = threading.Event(), []
+class Shared:
+    pass
 
-    def build():
-        try:
-            while not over.is_set():
-                tuple(map(lambda number: [number], range(37)))  # noqa: C417 - the map is what matters
-        except SystemError as error:
-            broken.append(error)
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    threads = [threading.Thread(target=build) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    yield broken
-    over.set()
-    for thread in threads:
-        thread.join()
-    sys.setswitchinterval(interval)
+SHARED = [Shared()]
 
 
 @pytest.mark.parametrize(
@@ -52,14 +33,21 @@ def builders():
         heap.bytes_of_tuples,
         heap.held_by_tuples,
         lambda: heap.of_type(Thing),
+        lambda: heap.holders(SHARED),
+        lambda: heap.holders(SHARED, through=1),
+        lambda: heap.holders(SHARED, through=2),
     ],
-    ids=["count_by_type", "all_but_tuples", "bytes_of_tuples", "held_by_tuples", "of_type"],
-)
-def test_tuples_that_other_threads_are_making_are_left_alone(look, builders):
-    for _ in range(15):
-        look()
+    ids=[
+        "count_by_type", "all_but_tuples", "bytes_of_tuples", "held_by_tuples", "of_type", "holders",
+        "holders_of_tuples", "holders_of_tuples_of_tuples",
+    ],
+)  # fmt: skip
+def test_tuples_that_other_threads_are_making_are_left_alone(look, tuples_being_made):
+    with tuples_being_made(SHARED[0]) as broken:
+        for _ in range(15):
+            look()
 
-    assert builders == []
+    assert broken == []
 
 
 def test_objects_of_a_type_are_found():
@@ -79,12 +67,44 @@ def test_all_but_tuples_has_no_tuple_and_nothing_twice():
     assert len({id(each) for each in found}) == len(found)
 
 
+@pytest.mark.parametrize("look", [heap.all_but_tuples, lambda: heap.of_type(list)], ids=["all_but_tuples", "of_type"])
+def test_a_list_of_objects_does_not_keep_itself(look):
+    found = look()
+
+    assert len(found) > 100
+    assert id(found) not in set(map(id, found))
+
+
 def test_what_a_tuple_refers_to_is_found():
     thing = Thing()
     kept = (thing, "text")
 
     assert any(each is thing for each in heap.held_by_tuples())
     assert heap.bytes_of_tuples() >= kept.__sizeof__()
+
+
+def test_holders_are_found_through_as_many_tuples_as_asked():
+    thing = Thing()
+    beside = [thing]
+    within = [(thing, 1)]
+    deep = {"key": (0, (thing,))}
+
+    found = [{id(each) for each in heap.holders([thing], through)} for through in range(3)]
+
+    assert [id(beside) in each for each in found] == [True, False, False]
+    assert [id(within) in each for each in found] == [False, True, False]
+    assert [id(deep) in each for each in found] == [False, False, True]
+
+
+@pytest.mark.parametrize("through", range(3))
+def test_nothing_that_is_handed_out_as_a_holder_has_helped_to_find_it(through):
+    thing = Thing()
+    kept = [thing, (thing,), ((thing,),)]
+    asked = [thing]
+
+    found = heap.holders(asked, through)
+
+    assert [each for each in found if each is not asked and type(each) is not FrameType] == [kept]
 
 
 LOOKS_AT_A_USED_FUTURE = """

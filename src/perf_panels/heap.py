@@ -16,13 +16,16 @@ import gc
 from collections import Counter
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain, compress, filterfalse, groupby
-from operator import is_not, itemgetter, methodcaller
+from itertools import chain, compress, count, filterfalse, groupby, starmap
+from operator import is_, is_not, itemgetter, methodcaller
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+MAX_TUPLES = 100
+"""Tuples that are followed to what refers to them: each costs a look at every reference there is."""
 
 
 def count_by_type() -> Counter[type]:
@@ -38,7 +41,7 @@ def of_type(cls: type) -> list[Any]:
     Return the tracked objects of exactly this type, which must not be ``tuple``.
     """
     with _without_collections():
-        return list(_of_type(cls))
+        return _but_itself(list(_only(cls, _tracked())))
 
 
 def all_but_tuples() -> list[Any]:
@@ -46,8 +49,7 @@ def all_but_tuples() -> list[Any]:
     Return the tracked objects that are no tuples.
     """
     with _without_collections():
-        runs = filterfalse(methodcaller("__contains__", tuple), groupby(_tracked(), type))
-        return list(chain.from_iterable(map(itemgetter(1), runs)))
+        return _but_itself(list(_no_tuples(_tracked())))
 
 
 def bytes_of_tuples() -> int:
@@ -55,7 +57,7 @@ def bytes_of_tuples() -> int:
     Return the size of all tuples together, without what the collector keeps beside each.
     """
     with _without_collections():
-        return sum(map(tuple.__sizeof__, _of_type(tuple)))
+        return sum(map(tuple.__sizeof__, _only(tuple, _tracked())))
 
 
 def held_by_tuples() -> list[Any]:
@@ -63,7 +65,17 @@ def held_by_tuples() -> list[Any]:
     Return what tuples refer to, which is complete even where the tuple is not; an object may come several times.
     """
     with _without_collections():
-        return list(chain.from_iterable(map(gc.get_referents, _of_type(tuple))))
+        return list(chain.from_iterable(map(gc.get_referents, _only(tuple, _tracked()))))
+
+
+def holders(objects: list[Any], through: int = 0) -> list[Any]:
+    """
+    Return what refers to these objects and is no tuple, or what does so ``through`` so many tuples in each other.
+
+    Of very many tuples only some are followed. The list of objects is among what is returned.
+    """
+    with _without_collections():
+        return list(_no_tuples(_referrers(objects, through)))
 
 
 def referents(objects: list[Any]) -> list[Any]:
@@ -79,10 +91,37 @@ def _tracked() -> Iterator[Any]:
     return chain.from_iterable(map(gc.get_objects, (None,)))
 
 
-def _of_type(cls: type) -> Iterator[Any]:
-    # A run of objects of one type comes as (type, objects). Only functions written in C see them.
-    runs = filter(methodcaller("__contains__", cls), groupby(_tracked(), type))
+def _referrers(objects: list[Any], through: int) -> Iterator[Any]:
+    found = chain.from_iterable(starmap(gc.get_referrers, (objects,)))
+    for _ in range(through):
+        # Used up before it is cut: else what has found the tuples would be found as what refers to them.
+        tuples = map(itemgetter(slice(MAX_TUPLES)), map(list, (_only(tuple, found),)))
+        found = chain.from_iterable(starmap(gc.get_referrers, tuples))
+    return found
+
+
+# A run of objects of one type comes as (type, objects). Only functions written in C see them.
+
+
+def _only(cls: type, objects: Iterator[Any]) -> Iterator[Any]:
+    runs = filter(methodcaller("__contains__", cls), groupby(objects, type))
     return chain.from_iterable(map(itemgetter(1), runs))
+
+
+def _no_tuples(objects: Iterator[Any]) -> Iterator[Any]:
+    runs = filterfalse(methodcaller("__contains__", tuple), groupby(objects, type))
+    return chain.from_iterable(map(itemgetter(1), runs))
+
+
+def _but_itself(found: list[Any]) -> list[Any]:
+    """
+    Take the list out of itself: else it would stay, with a reference to every object, until the next collection.
+    """
+    place = next(compress(count(), map(partial(is_, found), found)), None)
+    if place is not None:
+        found[place] = found[-1]
+        found.pop()
+    return found
 
 
 @contextmanager

@@ -174,6 +174,17 @@ def test_fewer_are_not_many():
     assert of_models(model("shop.OrderLine", 999)) == []
 
 
+def test_what_a_loop_loads_in_small_parts_is_not_there_at_once():
+    assert of_models(model("shop.OrderLine", 1_500, at_once=50)) == []
+
+
+def test_of_a_loop_the_largest_part_is_what_is_there_at_once():
+    (finding,) = of_models(model("shop.OrderLine", 9_000, at_once=1_200))
+
+    assert finding.title == "1,200 instances of shop.OrderLine in memory at once"
+    assert finding.severity == "warning"
+
+
 def test_what_an_iterator_makes_is_never_there_at_once():
     assert of_models(model("shop.OrderLine", 50_000, how="iterator")) == []
 

@@ -37,13 +37,18 @@ def caching(request):
     return HttpResponse("<html><body></body></html>")
 
 
-def asking(request):
-    for _ in range(300):
+def asking(request, times):
+    for _ in range(times):
         Author.objects.count()
     return HttpResponse("<html><body></body></html>")
 
 
-urlpatterns = [path("leaking/", leaking), path("caching/", caching), path("asking/", asking), *debug_toolbar_urls()]
+urlpatterns = [
+    path("leaking/", leaking),
+    path("caching/", caching),
+    path("asking/<int:times>/", asking),
+    *debug_toolbar_urls(),
+]
 
 
 @pytest.fixture
@@ -198,6 +203,16 @@ def test_objects_that_are_still_there_when_the_next_request_begins_are_a_leak(re
 def test_what_the_toolbar_records_of_a_request_is_no_leak(engine, visit, monkeypatch):
     monkeypatch.setattr(DebugToolbar, "_panel_classes", [MemoryProfilerPanel, SQLPanel])
 
-    stats = visit("/asking/", engine)
+    stats = visit("/asking/300/", engine)
 
     assert [each["leaks"] for each in stats] == [[], [], []]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_query_log_of_debug_is_no_leak(visit, settings):
+    settings.DEBUG = True
+
+    stats = visit("/asking/800/", "allocations")
+
+    assert stats[-1]["kept"]["query_log_entries"] == 800
+    assert [leak for each in stats for leak in each["leaks"] if leak["kind"] == "line"] == []

@@ -16,9 +16,9 @@ from django.utils import translation
 
 from perf_panels.findings import Origin
 from perf_panels.memory import page
-from perf_panels.memory.measurements import ALLOCATIONS, LINES, OBJECTS, Leak, Others
+from perf_panels.memory.measurements import ALLOCATIONS, LINES, OBJECTS, Leak, Others, Process
 from perf_panels.memory.report import report
-from perf_panels.memory.results import Allocated, Metered, TypeGrowth
+from perf_panels.memory.results import Allocated, Metered, Objects, TypeGrowth
 from tests.memory import builders
 from tests.memory.builders import KIB, MIB, REPORTS, measurements
 
@@ -66,6 +66,23 @@ def text(html):
 )
 def test_the_side_bar_says_how_much_and_where(engine, said):
     assert page.subtitle(stored(engine)) == said
+
+
+@pytest.mark.parametrize("engine", [LINES, ALLOCATIONS, OBJECTS])
+def test_of_a_process_that_cannot_be_read_nothing_is_said(engine):
+    stats = stored(engine, process=Process(0, 0, reading=""), curve=[])
+
+    said = text(shown(stats, stats))
+
+    assert "psutil is needed to read it" in said
+    assert "Process before" not in said
+    assert "After the render" not in said
+
+
+def test_the_side_bar_does_not_say_that_an_unread_process_did_not_grow():
+    stats = stored(OBJECTS, process=Process(0, 0, reading=""), objects=Objects())
+
+    assert page.subtitle(stats) == "process not read"
 
 
 def test_the_side_bar_of_a_small_page_is_honest():

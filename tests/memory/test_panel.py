@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import path
 
 from perf_panels import actions, exclusive
-from perf_panels.memory import PANEL_ID, chains
+from perf_panels.memory import PANEL_ID, process
 from perf_panels.memory.choice import COOKIE
 from perf_panels.memory.collect import TOOL
 from perf_panels.memory.panel import MemoryProfilerPanel
@@ -41,7 +41,18 @@ async def async_view(request):
     return HttpResponse("<html><body></body></html>")
 
 
-urlpatterns = [path("view/", view), path("async/", async_view), path("fails/", fails), *debug_toolbar_urls()]
+def tracing_itself(request):
+    SEEN["stops"]()
+    return HttpResponse("<html><body></body></html>")
+
+
+urlpatterns = [
+    path("view/", view),
+    path("async/", async_view),
+    path("fails/", fails),
+    path("tracing/", tracing_itself),
+    *debug_toolbar_urls(),
+]
 
 
 @pytest.fixture
@@ -122,6 +133,53 @@ def test_a_tracemalloc_of_the_projects_is_left_as_it_is(client):
         tracemalloc.stop()
 
 
+def stop_and_start():
+    tracemalloc.stop()
+    tracemalloc.start()
+
+
+@pytest.fixture
+def _nothing_tells(monkeypatch):
+    """
+    A system without /proc, on which psutil is not installed.
+    """
+    monkeypatch.setattr(process, "_STATM", "/no/such/file")
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    process.noise_bytes.cache_clear()
+    yield
+    process.noise_bytes.cache_clear()
+
+
+@pytest.mark.parametrize("engine", ["allocations", "objects"])
+@pytest.mark.usefixtures("_nothing_tells")
+def test_where_nothing_tells_of_the_process_the_rest_is_measured(engine, client):
+    stats = stored(client, engine=engine)
+
+    assert (stats["error"], stats["problem"]) == (None, None)
+    assert stats[engine] is not None
+    assert stats["process"]["rss_peak_bytes"] is None
+    assert stats["curve"] == []
+
+
+@pytest.mark.usefixtures("_nothing_tells")
+def test_where_nothing_tells_of_the_process_lines_say_what_to_install(client):
+    stats = stored(client)
+
+    assert stats["error"] is None
+    assert "psutil is not installed" in stats["problem"]
+
+
+@pytest.mark.parametrize("stops", [tracemalloc.stop, stop_and_start, tracemalloc.clear_traces])
+def test_a_view_that_stops_the_tracing_is_told_so(stops, client):
+    SEEN["stops"] = stops
+
+    stats = stored(client, "/tracing/", "allocations")
+
+    assert stats["error"] is None
+    assert "stopped tracemalloc" in stats["problem"]
+    assert not tracemalloc.is_tracing()
+
+
 def test_a_second_request_is_told_who_is_being_measured(client):
     exclusive.acquire(TOOL, "GET /report/")
     try:
@@ -152,9 +210,8 @@ def test_a_trace_function_is_not_taken_away(client):
 def test_the_process_is_measured_whatever_the_engine(client):
     stats = stored(client, engine="objects")
 
-    process = stats["process"]
-    assert process["rss_peak_bytes"] >= process["rss_before_bytes"] + 39 * MIB
-    assert process["noise_bytes"] > 0
+    assert stats["process"]["rss_peak_bytes"] >= stats["process"]["rss_before_bytes"] + 39 * MIB
+    assert stats["process"]["noise_bytes"] > 0
     assert [phase["name"] for phase in stats["phases"]] == ["view"]
 
 
@@ -179,23 +236,12 @@ def test_an_engine_that_does_not_exist_is_refused(client):
     assert response.status_code == 409
 
 
-class Held:
-    pass
+def test_who_refers_to_tuples_cannot_be_asked(client):
+    stats = stored(client, engine="objects")
+    request_id = list(get_store().request_ids())[-1]
+    token = actions.token(PANEL_ID, request_id, "chains", "tuple")
 
+    response = client.post("/__debug__/perf_panels/memory/chains/", {"token": token})
 
-HOLDER = {"by key": [Held()]}
-
-
-def test_chains_lead_from_a_module_to_the_object():
-    found = chains.search(f"{__name__}.Held")
-
-    assert (found.count, found.stopped) == (1, False)
-    texts = [link["text"] for link in found.chains[0]]
-    assert texts[0] == f"{__name__}.HOLDER"
-    assert texts[1:] == ["dict['by key']", "list[0]", f"{__name__}.Held"]
-
-
-def test_a_type_nobody_has_is_no_error():
-    found = chains.search("no.such.Type")
-
-    assert (found.count, found.chains) == (0, [])
+    assert response.status_code == 409
+    assert {each["id"] for each in stats["types"] if each["name"] == "tuple"} <= {""}

@@ -11,16 +11,21 @@ import tracemalloc
 from collections import defaultdict
 from dataclasses import dataclass, field
 from time import thread_time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perf_panels import origins
+from perf_panels.memory.kept import stored_texts
+from perf_panels.memory.not_the_views import NotTheViews
 from perf_panels.memory.results import Allocated, Allocations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     Trace = tuple[tuple[str, int], ...]
     """Innermost line first."""
+
+    Block = tuple[int, int, Trace, int]
+    """(domain, bytes, trace, frames there were)."""
 
 GROWTH = 1.4
 STEP = 0.1
@@ -59,12 +64,18 @@ class Tracing:
         self.clock = clock
         self.foreign = False
         self.started = False
+        self.lost = False
+        """The project has stopped tracemalloc meanwhile, or cleared its traces."""
+        self.probe: object = None
         self.within = False
         self.before: Snapshot | None = None
         self.view: Snapshot | None = None
         self.end: Snapshot | None = None
         self.largest: Snapshot | None = None
         self.alive: Snapshot | None = None
+        self.not_the_views = NotTheViews()
+        self.stored_before: set[int] = set()
+        self.kept: dict[Trace, tuple[int, int]] = {}
         self.peak_bytes = 0
         self.tracing_bytes = 0
         self.taken = 0
@@ -77,11 +88,13 @@ class Tracing:
         """
         self.foreign = tracemalloc.is_tracing()
         if self.foreign:
+            self.stored_before = set(map(id, stored_texts()))
             self.frames = tracemalloc.get_traceback_limit()
             self.before = self._snapshot()
         else:
             tracemalloc.start(self.frames)
             self.started = True
+        self.probe = bytearray(1)
         now, _ = tracemalloc.get_traced_memory()
         self.next_bytes = now + LEAST_BYTES
         self.last_bytes = now
@@ -146,11 +159,13 @@ class Tracing:
     def view_is_over(self) -> None:
         self.view = self._larger(self._snapshot())
 
-    def stop(self) -> None:
+    def stop(self, log: Iterable[Mapping[str, Any]] = ()) -> None:
         """
-        Take the last snapshot of the request. What was traced stays known until ``release()``.
+        Take the last snapshot of the request. What was traced stays known until ``release()``. ``log``: DEBUG's.
         """
+        self.lost = self._is_lost()
         self.end = self._snapshot()
+        self.not_the_views.add_log(log)
         if self.end.total_bytes <= self.peak_bytes:
             # More than the peak would be somebody else's, such as Django's page on an exception.
             self._larger(self.end)
@@ -160,8 +175,11 @@ class Tracing:
         """
         Look at what is still alive.
         """
-        if tracemalloc.is_tracing():
-            self.alive = self._snapshot()
+        if not self._is_lost():
+            self.not_the_views.add(text for text in stored_texts() if id(text) not in self.stored_before)
+            blocks = _blocks()
+            self.alive = self._snapshot(blocks)
+            self.kept = self.not_the_views.by_trace(blocks)
 
     def release(self) -> None:
         """
@@ -208,6 +226,9 @@ class Tracing:
             tracing_bytes=self.tracing_bytes,
         )
 
+    def _is_lost(self) -> bool:
+        return tracemalloc.get_object_traceback(self.probe) is None
+
     def _alive(self, trace: Trace) -> tuple[int, int]:
         """
         Return (bytes, blocks) that are there after the response, as far as this request allocated them.
@@ -215,6 +236,8 @@ class Tracing:
         What runs between the render and now is the toolbar and the server: no more than was there at the end counts.
         """
         alive, blocks = _more(self.alive, self.before, trace)
+        kept, kept_blocks = self.kept.get(trace, (0, 0))
+        alive, blocks = alive - kept, blocks - kept_blocks
         net, net_blocks = _more(self.end, self.before, trace)
         return max(0, min(alive, net)), max(0, min(blocks, net_blocks))
 
@@ -223,17 +246,24 @@ class Tracing:
             self.largest = snapshot
         return snapshot
 
-    def _snapshot(self) -> Snapshot:
+    def _snapshot(self, blocks: list[Block] | None = None) -> Snapshot:
         self.taken += 1
         now, _ = tracemalloc.get_traced_memory()
         sums: defaultdict[Trace, list[int]] = defaultdict(lambda: [0, 0])
-        # The raw tuples: an object for each of a million traces takes a second.
-        # The public objects are made anew for each trace; the type stubs leave out what they are made of.
-        for _, size, trace, _ in tracemalloc.take_snapshot().traces._traces:  # type: ignore[attr-defined]
+        for _, size, trace, _ in _blocks() if blocks is None else blocks:
             entry = sums[trace]
             entry[0] += size
             entry[1] += 1
         return Snapshot(self.clock(), now, {trace: (entry[0], entry[1]) for trace, entry in sums.items()})
+
+
+def _blocks() -> list[Block]:
+    # The raw tuples: an object for each of a million traces takes a second.
+    # The public objects are made anew for each trace; the type stubs leave out what they are made of.
+    try:
+        return tracemalloc.take_snapshot().traces._traces  # type: ignore[attr-defined,no-any-return]
+    except RuntimeError:  # the project has stopped it, just now perhaps
+        return []
 
 
 def _more(snapshot: Snapshot | None, before: Snapshot | None, trace: Trace) -> tuple[int, int]:

@@ -23,6 +23,9 @@ MAX_DEPTH = 15
 MAX_FRONTIER = 100
 """Referrers of one level that are followed further."""
 
+MAX_TUPLES = 3
+"""Tuples in each other that are looked through: none of them may be held (see ``heap``) but by what is found so."""
+
 SAMPLES = 3
 
 _KEYS = (str, int, bool, bytes, type(None))
@@ -49,7 +52,10 @@ def search(name: str) -> Found:
     """
     began = perf_counter()
     found = Found(name)
-    objects = [each for cls in heap.count_by_type() if type_name(cls) == name for each in heap.of_type(cls)]
+    # What only waits to be collected leads nowhere.
+    gc.collect()
+    classes = [cls for cls in heap.count_by_type() if cls is not tuple and type_name(cls) == name]
+    objects = [each for cls in classes for each in heap.of_type(cls)]
     found.count = len(objects)
     # The last are the newest: those of the request that was just made.
     samples = objects[-SAMPLES:]
@@ -80,38 +86,53 @@ class _Search:
     def run(self, found: Found) -> list[dict[str, str]]:
         frontier = [self.target]
         for _ in range(MAX_DEPTH):
-            if (perf_counter() - self.began) * 1000 > BUDGET_MS:
-                found.stopped = True
-                return []
-            root, frontier = self._level(frontier)
+            root, frontier = self._level(frontier, found)
             if root is not None:
                 return self._described(root)
-            if not frontier:
+            if found.stopped or not frontier:
                 return []
         return []
 
-    def _level(self, frontier: list[Any]) -> tuple[Any, list[Any]]:
+    def _level(self, frontier: list[Any], found: Found) -> tuple[Any, list[Any]]:
         """
         Return (a root, or None; the next level).
         """
         wanted = {id(each): each for each in frontier}
         own = {id(frontier), id(wanted), id(sys._getframe()), id(sys._getframe(1)), *self.hidden}
-        own |= {id(entry) for entry in self.next.values()}
-        holders = gc.get_referrers(*frontier)
         further: list[Any] = []
-        for holder in holders:
-            if id(holder) in own or id(holder) in self.next or _is_ours(holder):
-                continue
-            held = next((each for each in heap.referents([holder]) if id(each) in wanted), None)
-            if held is None:
-                continue
-            self.next[id(holder)] = (holder, held)
-            if id(holder) in self.roots or type(holder) is FrameType:
-                return holder, []
-            further.append(holder)
+        for through in range(MAX_TUPLES + 1):
+            if (perf_counter() - self.began) * 1000 > BUDGET_MS:
+                found.stopped = True
+                break
+            for holder in heap.holders(frontier, through):
+                if id(holder) in own or id(holder) in self.next or _is_ours(holder):
+                    continue
+                held = self._held(holder, wanted, through)
+                if held is None:
+                    continue
+                self.next[id(holder)] = (holder, held)
+                if id(holder) in self.roots or type(holder) is FrameType:
+                    return holder, []
+                further.append(holder)
+            if through and further:
+                break
         # Classes and modules first: they lead to the shortest answer.
         further.sort(key=lambda each: not issubclass(type(each), (type, ModuleType, FunctionType)))
         return None, further[:MAX_FRONTIER]
+
+    def _held(self, holder: Any, wanted: dict[int, Any], through: int) -> Any:
+        """
+        Return what of it this holder refers to, or the tuple by which it does.
+        """
+        for each in heap.referents([holder]):
+            if id(each) in wanted:
+                return each
+            if through and type(each) is tuple:
+                held = self._held(each, wanted, through - 1)
+                if held is not None:
+                    self.next[id(each)] = (each, held)
+                    return each
+        return None
 
     def _described(self, root: Any) -> list[dict[str, str]]:
         chain: list[dict[str, str]] = []

@@ -214,8 +214,22 @@ class Collection:
         """
         Return what is known by now.
         """
+        measured = Measurements(
+            self.engine_name,
+            self._process() if self.reading.name else Process(0, 0, reading="", noise_bytes=noise_bytes()),
+            phases=self.phases,
+            curve=list(self.sampler.points) if self.reading.name else [],
+            others=self.crowd.counted,
+            problem=self.problem,
+        )
+        measured.process.collections = list(self.pauses.collections)
+        if self.engine is not None and self.problem is None:
+            self.engine.fill(measured)
+        return measured
+
+    def _process(self) -> Process:
         high = self.high
-        process = Process(
+        return Process(
             rss_before_bytes=self.rss_before,
             rss_end_bytes=self.rss_end,
             rss_peak_bytes=max([self.rss_peak, *(point.rss_bytes for point in self.sampler.points if point.phase)]),
@@ -225,19 +239,7 @@ class Collection:
             store_after_bytes=self.store_after,
             reading=self.reading.name,
             noise_bytes=noise_bytes(),
-            collections=list(self.pauses.collections),
         )
-        measured = Measurements(
-            self.engine_name,
-            process,
-            phases=self.phases,
-            curve=list(self.sampler.points),
-            others=self.crowd.counted,
-            problem=self.problem,
-        )
-        if self.engine is not None and self.problem is None:
-            self.engine.fill(measured)
-        return measured
 
     def kept(self, toolbar: Any) -> Any:
         """
@@ -249,9 +251,11 @@ class Collection:
     def _engine(self) -> Engine:
         if self.engine_name == LINES:
             assert self.high is not None
+            self.reading.require()
             return LinesEngine(self.targets, self.reading, self.high, self._peak_seen)
         if self.engine_name == ALLOCATIONS:
-            return AllocationsEngine(self.targets, self.frames, self.clock)
+            assert self.kept_before is not None
+            return AllocationsEngine(self.targets, self.frames, self.clock, self.kept_before)
         return ObjectsEngine()
 
     def _peak_seen(self, high: int) -> None:

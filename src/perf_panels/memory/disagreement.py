@@ -19,6 +19,8 @@ def disagreement(stats: dict[str, Any]) -> str:
     """
     Return what these very numbers say about the two ways of counting, or "" where they agree or are too small.
     """
+    if not stats["process"]["reading"]:
+        return ""
     if stats["engine"] == ALLOCATIONS and stats.get("allocations"):
         return _traced(stats)
     if stats["engine"] == LINES and stats.get("functions"):

@@ -7,6 +7,8 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
+from django.utils.translation import gettext as _
+
 from perf_panels import exclusive
 from perf_panels.conf import get_config
 from perf_panels.line_events import Watch
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from perf_panels.functions import Target
+    from perf_panels.memory.kept import Baseline
     from perf_panels.memory.measurements import Measurements
     from perf_panels.memory.process import HighWater
 
@@ -127,8 +130,9 @@ class AllocationsEngine:
     tracemalloc by line, and its traced memory statement by statement.
     """
 
-    def __init__(self, targets: list[Target], frames: int, clock: Callable[[], float]) -> None:
+    def __init__(self, targets: list[Target], frames: int, clock: Callable[[], float], kept_before: Baseline) -> None:
         self.tracing = Tracing(frames, clock)
+        self.kept_before = kept_before
         self.meter = Meter(self.tracing.read, get_config().MEMORY_LINE_EVENTS, targets, own_counts=True)
         self.watch = _watch(targets, self.meter)
         self.looks_after = get_config().MEMORY_LEAK_REQUESTS > 0
@@ -158,7 +162,7 @@ class AllocationsEngine:
         self.tracing.view_is_over()
 
     def stop(self) -> None:
-        self.tracing.stop()
+        self.tracing.stop(self.kept_before.log())
         self.watch.close()
         self.metered = self.meter.result("tracemalloc")
         self.metered.problem = self.problem
@@ -170,6 +174,12 @@ class AllocationsEngine:
         self.tracing.release()
 
     def fill(self, measured: Measurements) -> None:
+        if self.tracing.lost:
+            measured.problem = _(
+                "Your code stopped tracemalloc during the request, or cleared its traces. Take that out, or choose "
+                "another engine below, and load the page again."
+            )
+            return
         measured.allocations = self.tracing.result()
         measured.allocations.metered = self.metered
 

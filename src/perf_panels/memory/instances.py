@@ -13,6 +13,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db.models import QuerySet, query
@@ -32,6 +33,23 @@ _BUILT = "_perf_panels_built"
 _PREFETCH = {query.__file__: {"prefetch_one_level": "prefetch", "_iterator": "iterator", "_aiterator": "iterator"}}
 
 
+class Built:
+    """
+    The place where a queryset was built. Pickles as None, so a cached queryset needs no perf_panels to be read again.
+    """
+
+    __slots__ = ("site",)
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return type(None), ()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Built:
+        return self
+
+
 class Source(NamedTuple):
     """
     Where instances come from: ``built`` is the queryset's place, ``evaluated`` where it was run.
@@ -44,23 +62,40 @@ class Source(NamedTuple):
     limited: bool = False
 
 
+@dataclass
+class Cell:
+    """
+    Instances from one source: ``count`` over all its runs, ``largest`` of the run that made most of them.
+    """
+
+    count: int = 0
+    largest: int = 0
+
+
+Run = dict[Source, list[int]]
+"""Instances that one run of a queryset makes, with its relations: lists of one number, which is added to."""
+
+
 class Instances:
     """
     Counts the instances of one request. ``failure`` is the first exception of ours; after it nothing more is counted.
     """
 
     def __init__(self) -> None:
-        self.cells: dict[Source, list[int]] = {}
+        self.cells: dict[Source, Cell] = {}
         self.bytes_each: dict[type, int] = {}
         """Of the first instance of each model: all of them may be gone when the view is over."""
         self.failure: Exception | None = None
         self.local = threading.local()
 
-    def cell(self, source: Source) -> list[int]:
+    def ran(self, run: Run) -> None:
         """
-        Return what is added to for each instance from there: a list of one number.
+        Add what one run of a queryset has made.
         """
-        return self.cells.setdefault(source, [0])
+        for source, (count,) in run.items():
+            cell = self.cells.setdefault(source, Cell())
+            cell.count += count
+            cell.largest = max(cell.largest, count)
 
     def saw(self, instance: Any) -> None:
         """
@@ -129,7 +164,9 @@ def _note_place(queryset: Any, parent: Any) -> None:
         return
     try:
         site = origins.caller(sys._getframe(2))
-        queryset.__dict__[_BUILT] = site or (parent.__dict__.get(_BUILT) if parent is not None else None)
+        built = Built(site) if site is not None else parent.__dict__.get(_BUILT) if parent is not None else None
+        if built is not None:
+            queryset.__dict__[_BUILT] = built
     except Exception as error:  # noqa: BLE001 - the host's queryset must be made, whatever we do wrong
         instances.fail(error)
 
@@ -153,19 +190,22 @@ def _source(iterable: Any) -> Source:
     queryset = iterable.queryset
     evaluated, marked = origins.trace(sys._getframe(2), _PREFETCH)
     marks = {mark for mark, _ in marked}
-    how = "prefetch" if "prefetch" in marks else "iterator" if "iterator" in marks else "queryset"
-    built = queryset.__dict__.get(_BUILT)
-    return Source(queryset.model, built, evaluated, how, bool(getattr(queryset.query, "is_sliced", False)))
+    # What .iterator() prefetches is there for one chunk, as its rows are.
+    how = "iterator" if "iterator" in marks else "prefetch" if "prefetch" in marks else "queryset"
+    built: Built | None = queryset.__dict__.get(_BUILT)
+    limited = bool(getattr(queryset.query, "is_sliced", False))
+    return Source(queryset.model, built.site if built is not None else None, evaluated, how, limited)
 
 
 def _counted(instances: Instances, source: Source, rows: Iterator[Any]) -> Iterator[Any]:
     local = instances.local
-    outer, local.source = getattr(local, "source", None), source
+    run: Run = {}
+    outer, local.run = getattr(local, "run", None), (source, run)
     try:
         # What select_related joins is set up with the first row.
         first = next(rows, None)
     finally:
-        local.source = outer
+        local.run = outer
     if first is None:
         return
     instances.saw(first)
@@ -176,32 +216,33 @@ def _counted(instances: Instances, source: Source, rows: Iterator[Any]) -> Itera
             count += 1
             yield row
     finally:
-        instances.cell(source)[0] += count
+        # With .iterator() a relation to the model itself has the same source.
+        run.setdefault(source, [0])[0] += count
+        instances.ran(run)
 
 
 def _populator_init(original: Callable[..., None]) -> Callable[..., None]:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         instances = _watching.get()
-        source = getattr(instances.local, "source", None) if instances is not None else None
-        if instances is not None and source is not None:
+        running = getattr(instances.local, "run", None) if instances is not None else None
+        if instances is not None and running is not None:
+            source, run = running
             how = source.how if source.how == "iterator" else "related"
-            related = source._replace(model=self.model_cls, how=how)
-            self.local_setter = _counting_setter(instances, related, self.local_setter)
+            counted = run.setdefault(source._replace(model=self.model_cls, how=how), [0])
+            self.local_setter = _counting_setter(instances, counted, self.local_setter)
 
     return __init__
 
 
 def _counting_setter(
-    instances: Instances, source: Source, setter: Callable[[Any, Any], None]
+    instances: Instances, counted: list[int], setter: Callable[[Any, Any], None]
 ) -> Callable[[Any, Any], None]:
-    cell = instances.cell(source)
-
     def local_setter(from_obj: Any, obj: Any) -> None:
         if obj is not None:
-            if not cell[0]:
+            if not counted[0]:
                 instances.saw(obj)
-            cell[0] += 1
+            counted[0] += 1
         setter(from_obj, obj)
 
     return local_setter

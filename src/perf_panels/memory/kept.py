@@ -58,10 +58,20 @@ class Baseline:
             toolbar_panels=_panels(toolbar),
         )
 
+    def log(self) -> Iterator[Mapping[str, Any]]:
+        """
+        Yield what was added to the query logs of this thread.
+        """
+        for log, added in self._logs():
+            yield from islice(reversed(log), added)
+
+    def _logs(self) -> Iterator[tuple[Any, int]]:
+        for alias, log in _query_logs():
+            yield log, max(0, len(log) - self.logged.get(alias, 0))
+
     def _query_log(self) -> tuple[int, int]:
         entries, size = 0, 0
-        for alias, log in _query_logs():
-            added = max(0, len(log) - self.logged.get(alias, 0))
+        for log, added in self._logs():
             sample = list(islice(reversed(log), min(added, _LOG_SAMPLE)))
             entries += added
             size += sum(map(_entry_bytes, sample)) * added // max(1, len(sample))

@@ -49,6 +49,7 @@ class Process:
     how: str = "samples"
     rss_after_bytes: int | None = None
     reading: str = "/proc/self/statm"
+    """Empty where nothing tells what the process has: then all numbers of it are 0."""
     noise_bytes: int = 0
     """The smallest change that such a reading can show."""
     collections: list[GarbageCollection] = field(default_factory=list)

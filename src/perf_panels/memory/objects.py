@@ -23,7 +23,7 @@ from perf_panels.memory.results import Loaded, ModelInstances, Objects, TypeGrow
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from perf_panels.memory.instances import Source
+    from perf_panels.memory.instances import Cell, Source
 
 MAX_TRACKED = 600_000
 """Tracked objects up to which strings, numbers and the like are counted too."""
@@ -183,7 +183,8 @@ class Counting:
                 before.sizes[cls],
                 end.sizes[cls],
                 left.counts[cls] if left is not None else None,
-                type_name(cls),
+                # Who refers to tuples cannot be asked: see ``heap``.
+                "" if cls is tuple else type_name(cls),
                 left.sizes[cls] if left is not None else None,
             )
             for cls in end.counts
@@ -194,29 +195,30 @@ class Counting:
         return sorted(shown, key=lambda each: each.bytes_before - each.bytes_after)
 
     def _models(self) -> list[ModelInstances]:
-        loaded: dict[type, list[tuple[Source, int]]] = {}
-        for source, (count,) in self.instances.cells.items():
-            if count:
-                loaded.setdefault(source.model, []).append((source, count))
+        loaded: dict[type, list[tuple[Source, Cell]]] = {}
+        for source, cell in self.instances.cells.items():
+            if cell.count:
+                loaded.setdefault(source.model, []).append((source, cell))
         alive = {cls for found in (self.models_view, self.models_end) for cls in found - self.models_before}
         models = [self._model(cls, loaded.get(cls, [])) for cls in {*loaded, *alive}]
         return sorted(models, key=lambda each: (-each.loaded, -each.most_alive, each.label))
 
-    def _model(self, cls: Any, sources: list[tuple[Source, int]]) -> ModelInstances:
+    def _model(self, cls: Any, sources: list[tuple[Source, Cell]]) -> ModelInstances:
         before = self.models_before[cls]
         places = [
             Loaded(
                 origins.to_origin(source.built or source.evaluated),
-                count,
+                cell.count,
                 source.how,
                 source.limited,
                 origins.to_origin(source.evaluated),
+                cell.largest,
             )
-            for source, count in sorted(sources, key=lambda each: -each[1])
+            for source, cell in sorted(sources, key=lambda each: -each[1].count)
         ]
         return ModelInstances(
             label=cls._meta.label,
-            loaded=sum(count for _, count in sources),
+            loaded=sum(cell.count for _, cell in sources),
             alive_view=max(0, self.models_view[cls] - before),
             alive_render=max(0, self.models_end[cls] - before),
             bytes_each=self.bytes_each.get(cls) or self.instances.bytes_each.get(cls, 0),

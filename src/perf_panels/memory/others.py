@@ -9,7 +9,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from asgiref.sync import AsyncToSync
+from asgiref.sync import AsyncToSync, SyncToAsync
+from django.core.handlers.base import BaseHandler
 from django.core.signals import request_finished, request_started
 
 from perf_panels import afterwards
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 _HANDLERS = "/django/core/handlers/"
 _CALLED_BY_A_THREAD = AsyncToSync.main_wrap.__code__
+_CALLED_BY_A_TASK = SyncToAsync.thread_handler.__code__
+# Other tasks of a request under ASGI wait for the client to go away, and in Django 5.2 for this one.
+_GETS_A_RESPONSE = BaseHandler.get_response_async.__code__
 
 
 class Crowd:
@@ -60,17 +64,17 @@ def _in_flight() -> int:
     Return how many requests of other threads and tasks are being handled at this moment, or finished afterwards.
     """
     own = threading.get_ident()
-    threads = sum(_is_at_work(each) for ident, each in sys._current_frames().items() if ident != own)
-    if any(each.f_code is _CALLED_BY_A_THREAD for each in _outwards(sys._getframe())):
-        # An async view under WSGI: the thread of its request waits for it.
-        threads = max(0, threads - 1)
+    threads = [each for ident, each in sys._current_frames().items() if ident != own and _is_at_work(each)]
     try:
         loop_tasks = asyncio.all_tasks()
         own_task = asyncio.current_task()
     except RuntimeError:  # no event loop in this thread
-        return threads
-    tasks = sum(any(map(_handles, _awaited(task.get_coro()))) for task in loop_tasks if task is not own_task)
-    return threads + tasks
+        return len(threads)
+    tasks = sum(_GETS_A_RESPONSE in _awaited(task.get_coro()) for task in loop_tasks if task is not own_task)
+    found = tasks + sum(not _runs(_CALLED_BY_A_TASK, each) for each in threads)
+    # The thread of its own request waits for an async view under WSGI, a task for one behind middleware that is not
+    # async.
+    return max(0, found - _runs(_CALLED_BY_A_THREAD, sys._getframe()))
 
 
 def _is_at_work(frame: FrameType) -> bool:
@@ -79,8 +83,8 @@ def _is_at_work(frame: FrameType) -> bool:
     return after.__file__ not in files and (afterwards.__file__ in files or any(_HANDLERS in file for file in files))
 
 
-def _handles(code: CodeType) -> bool:
-    return _HANDLERS in code.co_filename
+def _runs(code: CodeType, frame: FrameType) -> bool:
+    return any(each.f_code is code for each in _outwards(frame))
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:

@@ -50,6 +50,8 @@ def _leading(worst: Stats | None, stats: Stats) -> str:
     if worst is not None and worst["rule"] == "many-instances":
         return _("%(count)s model instances") % {"count": f"{worst['evidence']['instances']:,}"}
     rise = stats["rise_bytes"]
+    if not rise and not stats["process"]["reading"]:
+        return _("process not read")
     if rise <= stats["process"]["noise_bytes"]:
         return _("no growth")
     text = _("%(about)s%(growth)s peak")
@@ -111,14 +113,16 @@ def _facts(stats: Stats) -> list[Stats]:
     problems = [finding for finding in stats["findings"] if finding["severity"] != "info"]
     facts = [
         _fact(_("Problems"), f"{len(problems):,}" if _measured(stats) else DASH, level=_level(problems, stats)),
-        _fact(_("Process before"), memory(before), _("resident (RSS)")),
     ]
+    if process["reading"]:
+        facts.append(_fact(_("Process before"), memory(before), _("resident (RSS)")))
     if process["rss_peak_bytes"] is not None:
         rise = change(process["rss_peak_bytes"] - before)
         facts.append(
             _fact(_("At its height"), about + rise, _("to %(memory)s") % {"memory": memory(process["rss_peak_bytes"])})
         )
-    facts.append(_fact(_("After the render"), about + change(process["rss_end_bytes"] - before)))
+    if process["reading"]:
+        facts.append(_fact(_("After the render"), about + change(process["rss_end_bytes"] - before)))
     if process["rss_after_bytes"] is not None:
         facts.append(_fact(_("After the response"), about + change(process["rss_after_bytes"] - before)))
     ran = ngettext("in %(count)s collection", "in %(count)s collections", pauses["count"])
@@ -148,11 +152,14 @@ def _notes(stats: Stats, previous: Stats | None) -> list[str]:
         ),
         "samples": _("The height is the highest reading; between two readings it may have been higher."),
     }.get(process["how"], process["how"])
-    said = [
-        how,
-        _("A reading (%(reading)s) shows no change below %(noise)s.")
-        % {"reading": process["reading"], "noise": memory(process["noise_bytes"])},
-    ]
+    exact = _("A reading (%(reading)s) shows no change below %(noise)s.") % {
+        "reading": process["reading"],
+        "noise": memory(process["noise_bytes"]),
+    }
+    unread = _(
+        "What memory the process has is not known: on this system psutil is needed to read it, which is missing."
+    )
+    said = [how, exact] if process["reading"] else [unread]
     others = stats["others"]["requests"]
     if others:
         text = ngettext(
@@ -178,6 +185,8 @@ def _kept_text(stats: Stats) -> str:
     if not kept:
         return ""
     words = {"growth": memory(growth), "kept": memory(kept)}
+    if not stats["process"]["reading"]:
+        return _("%(kept)s is kept by DEBUG and this toolbar.") % words
     if growth > kept:
         return _("Of %(growth)s, %(kept)s is kept by DEBUG and this toolbar.") % words
     return _("%(kept)s is kept by DEBUG and this toolbar; the process grew by no more than that.") % words
@@ -203,7 +212,9 @@ def _change(stats: Stats, previous: Stats | None) -> Stats | None:
     now = {identity(finding): finding["title"] for finding in stats["findings"]}
     pairs = [
         (_("at its height"), previous["rise_bytes"], stats["rise_bytes"]) if same else None,
-        (_("after the render"), previous["growth_bytes"], stats["growth_bytes"]),
+        (_("after the render"), previous["growth_bytes"], stats["growth_bytes"])
+        if stats["process"]["reading"]
+        else None,
     ]
     return {
         "pairs": [

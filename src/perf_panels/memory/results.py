@@ -152,7 +152,8 @@ class Loaded:
     Instances of one model that came from one place. ``how``: "queryset", "related" (select_related), "prefetch",
     "iterator" (``.iterator()``: never all in memory at once). ``limited``: the queryset had a LIMIT.
 
-    ``origin`` is where the queryset was built, ``evaluated`` the line or template line that ran it.
+    ``origin`` is where the queryset was built, ``evaluated`` the line or template line that ran it. Of ``count``, over
+    all runs of that place, ``at_once`` came with one run: no more of them need be in memory at the same time.
     """
 
     origin: Origin | None
@@ -160,6 +161,10 @@ class Loaded:
     how: str = "queryset"
     limited: bool = False
     evaluated: Origin | None = None
+    at_once: int = 0
+
+    def __post_init__(self) -> None:
+        self.at_once = self.at_once or self.count
 
 
 @dataclass

@@ -41,6 +41,8 @@ def chains(request: HttpRequest, wanted: Asked, stats: dict[str, Any]) -> dict[s
     """
     Answer who holds objects of one type, in this process, now.
     """
+    if wanted.subject == tuple.__name__:
+        raise actions.Refused("To hold a tuple that is being made breaks the code that makes it.")
     found = searching.search(wanted.subject)
     context = {
         "name": found.name,

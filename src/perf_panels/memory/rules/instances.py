@@ -36,19 +36,19 @@ class _Queryset:
     @property
     def most(self) -> tuple[str, Loaded, int]:
         # The model that was asked for comes before what came with it.
-        return max(self.loads, key=lambda load: (load[1].how == "queryset", load[1].count))
+        return max(self.loads, key=lambda load: (load[1].how == "queryset", load[1].at_once))
 
     @property
     def total(self) -> int:
-        return sum(loaded.count for _label, loaded, _bytes in self.loads)
+        return sum(loaded.at_once for _label, loaded, _bytes in self.loads)
 
     @property
     def related(self) -> int:
-        return sum(loaded.count for _label, loaded, _bytes in self.loads if loaded.how == "related")
+        return sum(loaded.at_once for _label, loaded, _bytes in self.loads if loaded.how == "related")
 
     @property
     def total_bytes(self) -> int:
-        return sum(loaded.count * each for _label, loaded, each in self.loads)
+        return sum(loaded.at_once * each for _label, loaded, each in self.loads)
 
 
 def instances(measured: Measurements) -> list[Finding]:
@@ -56,7 +56,7 @@ def instances(measured: Measurements) -> list[Finding]:
     Return the places that had ``MEMORY_INSTANCES`` instances of one model in memory at once, with their relations.
     """
     least = get_config().MEMORY_INSTANCES
-    found = [each for each in _querysets(measured) if max(loaded.count for _l, loaded, _b in each.loads) >= least]
+    found = [each for each in _querysets(measured) if max(loaded.at_once for _l, loaded, _b in each.loads) >= least]
     return [_instances_finding(each, least) for each in sorted(found, key=lambda each: -each.total_bytes)]
 
 
@@ -77,9 +77,9 @@ def _instances_finding(queryset: _Queryset, least: int) -> Finding:
     label, main, _each = queryset.most
     others = [load for load in queryset.loads if load[0] != label]
     words = {
-        "count": f"{main.count:,}",
+        "count": f"{main.at_once:,}",
         "model": label,
-        "more": f"{queryset.total - main.count:,}",
+        "more": f"{queryset.total - main.at_once:,}",
         "others": len(others),
     }
     title = _("%(count)s instances of %(model)s in memory at once") % words
@@ -97,7 +97,7 @@ def _instances_finding(queryset: _Queryset, least: int) -> Finding:
         detail=_instances_detail(queryset, others),
         evidence={
             "instances": queryset.total,
-            f"{main.how}_instances": main.count,
+            f"{main.how}_instances": main.at_once,
             "instance_bytes": queryset.total_bytes,
         },
         advice=_instances_advice(others, least, limited=main.limited),
@@ -118,13 +118,13 @@ def _instances_detail(queryset: _Queryset, others: list[tuple[str, Loaded, int]]
     if not others:
         return said
     names = ", ".join(
-        f"{loaded.count:,} {label}" for label, loaded, _each in sorted(others, key=lambda load: -load[1].count)[:6]
+        f"{loaded.at_once:,} {label}" for label, loaded, _each in sorted(others, key=lambda load: -load[1].at_once)[:6]
     )
     return f"{said} " + _("With them came: %(names)s.") % {"names": names}
 
 
 def _instances_advice(others: list[tuple[str, Loaded, int]], least: int, *, limited: bool) -> str:
-    joined = [label for label, loaded, _each in others if loaded.how == "related" and loaded.count >= least]
+    joined = [label for label, loaded, _each in others if loaded.how == "related" and loaded.at_once >= least]
     if joined and limited:
         text = _(
             "select_related makes an object for each row, also where rows share one: prefetch_related makes"
