@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from perf_panels import origins
 from perf_panels.conf import get_config
 from perf_panels.findings import Origin
-from perf_panels.memory.measurements import ALLOCATIONS, OBJECTS, Leak
+from perf_panels.memory.measurements import ALLOCATIONS, LINES, OBJECTS, Leak
 
 if TYPE_CHECKING:
     from perf_panels.memory.measurements import Measurements
@@ -102,14 +102,14 @@ def _left(measured: Measurements) -> Left:
     process = measured.process
     after = process.rss_after_bytes if process.rss_after_bytes is not None else process.rss_end_bytes
     began = process.rss_before_bytes - process.store_before_bytes
-    left = Left(after - process.store_after_bytes - began, began_bytes=began)
+    # The other engines see what stays themselves, and move the process by what they keep and drop for that.
+    stayed = after - process.store_after_bytes - began if measured.engine == LINES else 0
+    left = Left(stayed, began_bytes=began)
     if measured.engine == ALLOCATIONS and measured.allocations is not None:
         for row in measured.allocations.rows:
             place = (row.file, row.line)
             left.lines[place] = left.lines.get(place, 0) + (row.alive_bytes or 0)
     if measured.engine == OBJECTS and measured.objects is not None:
-        # Lists of all objects come and go with each count, which moves the process by more than many a leak does.
-        left.process_bytes = 0
         for each in measured.objects.types:
             if each.count_left is not None and each.count_left > each.count_before:
                 grown = (each.bytes_left or 0) - each.bytes_before

@@ -16,6 +16,7 @@ from django.core.signals import request_finished, request_started
 from perf_panels import afterwards
 from perf_panels.memory import after
 from perf_panels.memory.measurements import Others
+from perf_panels.origins import slashed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +81,7 @@ def _in_flight() -> int:
 def _is_at_work(frame: FrameType) -> bool:
     files = {each.f_code.co_filename for each in _outwards(frame)}
     # What a panel does after a response takes memory too, such as the plans of statements. Our own look gives way.
-    return after.__file__ not in files and (afterwards.__file__ in files or any(_HANDLERS in file for file in files))
+    return after.__file__ not in files and (afterwards.__file__ in files or any(_HANDLERS in slashed(file) for file in files))
 
 
 def _runs(code: CodeType, frame: FrameType) -> bool:
