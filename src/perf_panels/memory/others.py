@@ -81,7 +81,9 @@ def _in_flight() -> int:
 def _is_at_work(frame: FrameType) -> bool:
     files = {each.f_code.co_filename for each in _outwards(frame)}
     # What a panel does after a response takes memory too, such as the plans of statements. Our own look gives way.
-    return after.__file__ not in files and (afterwards.__file__ in files or any(_HANDLERS in slashed(file) for file in files))
+    return after.__file__ not in files and (
+        afterwards.__file__ in files or any(_HANDLERS in slashed(file) for file in files)
+    )
 
 
 def _runs(code: CodeType, frame: FrameType) -> bool:
