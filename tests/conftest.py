@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from django.contrib.contenttypes.management import create_contenttypes
 from django.db.models.signals import post_migrate
+from django.test.signals import root_urlconf_changed, setting_changed
+from django.urls import set_urlconf
 
 from perf_panels import afterwards
 from tests import backends
@@ -59,6 +61,21 @@ def _forget_content_types(**_arguments):
     from django.contrib.contenttypes.models import ContentType
 
     ContentType.objects.clear_cache()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _resolvers_stay():
+    """
+    Keep what Django made of each URL configuration when a test ends: of each new one a context variable would stay, and
+    asgiref goes through all of them whenever it enters or leaves a thread.
+    """
+    setting_changed.disconnect(root_urlconf_changed)
+    setting_changed.connect(_forget_urlconf)
+
+
+def _forget_urlconf(*, setting, **_arguments):
+    if setting == "ROOT_URLCONF":
+        set_urlconf(None)
 
 
 @pytest.fixture(autouse=True)
