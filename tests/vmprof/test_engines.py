@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from perf_panels import exclusive
-from perf_panels.vmprof import live, modes
+from perf_panels.vmprof import live, modes, sampler
 from perf_panels.vmprof.live import Profile, sampled
 from perf_panels.vmprof.modes import Choice
 from perf_panels.vmprof.reduce import explain, samples_of
@@ -249,6 +249,20 @@ async def test_an_async_view_is_seen_only_while_its_own_task_runs(engine_name, m
     assert samples.cpu_ms == pytest.approx(100, rel=0.3)
     assert samples.waiting_ms > 50
     assert any("An async view" in note for note in samples.notes)
+
+
+def test_a_thread_that_ends_while_it_is_looked_at_ends_its_sampler():
+    def gone():
+        raise OSError("Invalid argument")
+
+    session = sampler.Session(0.001, memory=False)
+    session._cpu_ns = gone
+
+    session._thread.join(5)
+
+    # pytest fails a test whose thread has raised.
+    assert not session._thread.is_alive()
+    session.stop()
 
 
 async def test_a_cancelled_async_view_sees_its_cancellation():

@@ -10,6 +10,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from perf_panels import heap
+from perf_panels.functions import function_of
 from perf_panels.origins import slashed
 from perf_panels.vmprof import template_frames, tracebacks
 from perf_panels.vmprof.samples import Frame
@@ -87,8 +88,8 @@ def _roots() -> Iterable[CodeType]:
         while each is not None:
             yield each.f_code
             each = each.f_back
-    for function in heap.of_type(FunctionType):
-        yield function.__code__
+    # Python 3.10 crashes when a function that the collector has cleared is asked for its __code__.
+    yield from (each for each in heap.referents(heap.of_type(FunctionType)) if type(each) is CodeType)
 
 
 def _jinja_template(code: CodeType) -> Any:
@@ -105,7 +106,5 @@ def _jinja_template(code: CodeType) -> Any:
 
 
 def _search_jinja(code: CodeType) -> Any:
-    for function in heap.of_type(FunctionType):
-        if function.__code__ is code:
-            return function.__globals__.get("__jinja_template__")
-    return None
+    function = function_of(code)
+    return None if function is None else function.__globals__.get("__jinja_template__")

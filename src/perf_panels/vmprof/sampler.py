@@ -73,7 +73,11 @@ class Session:
     def _run(self) -> None:
         try:
             while not self._stopped.acquire(timeout=self.period_s):
-                look = self._look()
+                try:
+                    look = self._look()
+                except OSError:
+                    # The thread has ended since it was looked at, and its clock with it.
+                    return
                 if look is None:
                     return
                 self.looks.append(look)
