@@ -4,7 +4,15 @@ Who holds an object: found through whatever there is between, and without harm t
 
 from __future__ import annotations
 
+import pytest
+
 from perf_panels.memory import chains
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch):
+    # After thousands of other tests there are many times the objects of a server.
+    monkeypatch.setattr(chains, "BUDGET_MS", 60_000)
 
 
 class Held:

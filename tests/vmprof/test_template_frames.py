@@ -284,6 +284,8 @@ def test_the_frame_carries_the_template_and_its_line(engine):
     with template_frames.named():
         render(engine, call=collect)
 
+    lines = {code for code in codes if template_frames.place_of(code)}
+    assert len(lines) == len({template_frames.place_of(code) for code in lines}) == 6
     frames = [names.frame_of(code, 1) for code in codes if template_frames.place_of(code)]
     frame = next(frame for frame in frames if frame.template == "shop/list.html" and frame.template_line == 4)
     assert frame.function == "list.html:4"

@@ -18,7 +18,7 @@ from typing import Any
 from perf_panels import heap
 from perf_panels.memory.objects import type_name
 
-BUDGET_MS = 1_000
+BUDGET_MS = 3_000
 MAX_DEPTH = 15
 MAX_FRONTIER = 100
 """Referrers of one level that are followed further."""

@@ -37,15 +37,15 @@ class Place(NamedTuple):
 
 
 _copies: dict[tuple[Place, CodeType], types.FunctionType] = {}
-_places: dict[int, Place] = {}
-"""By the id of the code, as two copies of a code are equal. Both are bounded by the lines ever profiled."""
+_places: dict[CodeType, Place] = {}
+"""Which line a code object stands for. Both are bounded by the lines of all templates that were ever profiled."""
 
 
 def place_of(code: CodeType) -> Place | None:
     """
     Return which line a code object stands for, or None.
     """
-    return _places.get(id(code))
+    return _places.get(code)
 
 
 @contextmanager
@@ -62,12 +62,14 @@ def named() -> Iterator[None]:
         # Somebody's wrapper: its code cannot be exchanged for ours. The lines go without a name.
         yield
         return
-    original = _copy(annotated)
+    original = _function(annotated, annotated.__code__)
     nodes = Nodes(original)
     try:
         with (
             _lent(annotated, _annotating, perf_panels_copies=nodes.copies, perf_panels_original=original),
-            _lent(render, _opening, perf_panels_open=nodes.open, perf_panels_original=_copy(render)),
+            _lent(
+                render, _opening, perf_panels_open=nodes.open, perf_panels_original=_function(render, render.__code__)
+            ),
         ):
             yield
     finally:
@@ -82,8 +84,8 @@ def _is_plain(function: Any) -> bool:
     return takes_these and not code.co_freevars and not code.co_flags & _VARIADIC
 
 
-def _copy(function: Any) -> types.FunctionType:
-    return types.FunctionType(function.__code__.replace(), function.__globals__, function.__name__)
+def _function(function: Any, code: CodeType) -> types.FunctionType:
+    return types.FunctionType(code, function.__globals__, function.__name__)
 
 
 @contextmanager
@@ -160,8 +162,11 @@ class Nodes:
 
 
 def _copy_for(place: Place, original: types.FunctionType) -> types.FunctionType:
-    copy = _copies.get((place, original.__code__))
+    code = original.__code__
+    copy = _copies.get((place, code))
     if copy is None:
-        copy = _copies[place, original.__code__] = _copy(original)
-        _places[id(copy.__code__)] = place
+        # Equal code would be the same line to whoever counts.
+        unlike_others = code.replace(co_consts=(*code.co_consts, place))
+        copy = _copies[place, code] = _function(original, unlike_others)
+        _places[unlike_others] = place
     return copy
