@@ -126,7 +126,8 @@ def test_a_cached_response_has_nothing_of_it():
     RAN.clear()
 
     pickled = pickle.dumps(response)
-    pickle.loads(pickled).close()
+    for closer in pickle.loads(pickled)._resource_closers:
+        closer()
 
     assert b"perf_panels" not in pickled
     assert not RAN.is_set()
