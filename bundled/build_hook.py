@@ -23,6 +23,7 @@ LEFT_OUT = "perf-vertx-stacks-*"
 
 
 # hatchling has not typed its base class.
+# Hatchling is there while a wheel is built, and for mypy it is not.
 class SpeedscopeHook(BuildHookInterface):  # type: ignore[misc, type-arg]
     """
     Copies the package's release and its licence; the wheel's ``artifacts`` take them in.

@@ -94,6 +94,7 @@ def action(panel_id: str, *actions: str) -> Callable[[Answer], Callable[..., Htt
         toolbar_view: Any = require_show_toolbar  # the toolbar has not typed its decorators
         in_language: Any = render_with_toolbar_language
         # An Any goes in, so an Any comes out.
+        # The toolbar's decorators have no types.
         return login_not_required(csrf_exempt(toolbar_view(in_language(require_POST(view)))))  # type: ignore[no-any-return]
 
     return decorate
