@@ -4,6 +4,7 @@ The three engines: what each of them answers and what it costs, said before one 
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -24,7 +25,10 @@ def engines(stats: dict[str, Any], request_id: str) -> list[dict[str, Any]]:
         "answers": _(
             "Which statement made the process grow? Resident memory, statement by statement, in your functions."
         ),
-        "costs": _("a few µs for each line that runs; a page takes up to twice as long"),
+        # Tracing, which is all that Python before 3.12 has, costs more on a page of templates (docs/memory.md).
+        "costs": _("a few µs for each line that runs; a page takes up to twice as long")
+        if sys.version_info >= (3, 12)
+        else _("a few µs for each line that runs; a page takes up to four times as long"),
         "ways": [_way(request_id, LINES, _("Use Lines"))],
     }
     allocations = {
