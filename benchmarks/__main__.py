@@ -80,32 +80,39 @@ class Worker:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("--pages", choices=["queries", "vmprof"], help="only these, and not all")
+    parser.add_argument("--pages", choices=["queries", "lines", "memory", "vmprof"], help="only these, and not all")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that --pages vmprof measures")
     options = parser.parse_args()
     if options.pages != "vmprof":
-        _queries(options)
-    if options.pages != "queries":
+        _on_the_database(options)
+    if options.pages in (None, "vmprof"):
         print(flush=True)
         profilers.compare(options.python, options.rounds)
 
 
-def _queries(options: argparse.Namespace) -> None:
+def _on_the_database(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         database = str(Path(folder) / "bench.sqlite3")
         _fill(database)
-        variants = [variant for variant in VARIANTS if variant != "zeal" or find_spec("zeal")]
-        workers = {variant: Worker(variant, database) for variant in variants}
-        try:
-            seconds = {page: _measure(page, workers, options.rounds) for page in PAGES}
-            filters = {variant: worker.ask("filters clean_m2m") for variant, worker in workers.items()}
-        finally:
-            for worker in workers.values():
-                worker.close()
-        _print(seconds, filters, options.rounds)
-        _print_clicks(database, options.rounds)
-        lines.run(Worker, database, options.rounds)
-        memory.run(Worker, database, options.rounds)
+        if options.pages in (None, "queries"):
+            _queries(database, options.rounds)
+        if options.pages in (None, "lines"):
+            lines.run(Worker, database, options.rounds)
+        if options.pages in (None, "memory"):
+            memory.run(Worker, database, options.rounds)
+
+
+def _queries(database: str, rounds: int) -> None:
+    variants = [variant for variant in VARIANTS if variant != "zeal" or find_spec("zeal")]
+    workers = {variant: Worker(variant, database) for variant in variants}
+    try:
+        seconds = {page: _measure(page, workers, rounds) for page in PAGES}
+        filters = {variant: worker.ask("filters clean_m2m") for variant, worker in workers.items()}
+    finally:
+        for worker in workers.values():
+            worker.close()
+    _print(seconds, filters, rounds)
+    _print_clicks(database, rounds)
 
 
 def _fill(database: str) -> None:
