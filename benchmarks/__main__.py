@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import lines, memory, profilers
+from benchmarks.ratios import LEGEND, ratio
 
 ROOT = Path(__file__).resolve().parent.parent
 BASELINE = "toolbar"
@@ -145,9 +146,7 @@ def _print(seconds: dict[str, dict[str, list[float]]], filters: dict[str, int], 
     import django
 
     print(f"Python {platform.python_version()}, Django {django.get_version()}, {rounds} alternating rounds.")
-    print(
-        "Median process CPU time of a request; ratio to the toolbar without the panel [median of the paired ratios].\n"
-    )
+    print(f"Process CPU time of a request: {LEGEND}, to the toolbar without the panel.\n")
     print("| page | " + " | ".join(VARIANTS[variant] for variant in filters) + " | budget |")
     print("| --- |" + " --- |" * (len(filters) + 1))
     for page, title in PAGES.items():
@@ -155,9 +154,7 @@ def _print(seconds: dict[str, dict[str, list[float]]], filters: dict[str, int], 
         cells = [f"{statistics.median(base) * 1000:.0f} ms"]
         for variant in list(filters)[1:]:
             times = seconds[page][variant]
-            ratio = statistics.median(times) / statistics.median(base)
-            paired = statistics.median(mine / theirs for mine, theirs in zip(times, base, strict=True))
-            cells.append(f"{ratio:.2f} [{paired:.2f}]")
+            cells.append(ratio(times, base))
         print(f"| {title} | " + " | ".join(cells) + f" | {BUDGETS.get(page, '')} |")
     print("| `build_filter` calls, many-to-many page | " + " | ".join(map(str, filters.values())) + " | unchanged |")
 

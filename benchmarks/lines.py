@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.ratios import LEGEND, ratio
+
 BASELINE = "lines-none"
 VARIANTS = {
     BASELINE: "toolbar without the panel",
@@ -77,13 +79,12 @@ def _print(version: str, seconds: dict[str, list[float]]) -> None:
     base = statistics.median(seconds[BASELINE])
     has_monitoring = tuple(map(int, version.split(".")[:2])) >= (3, 12)
     print(f"\nPython {version}: a template page of {base * 1000:.0f} ms, ratio of its CPU time to that.\n")
-    print("| | ratio [paired] | budget |")
+    print(f"| | {LEGEND} | budget |")
     print("| --- | --- | --- |")
     for variant, title in list(VARIANTS.items())[1:]:
         times = seconds[variant]
-        paired = statistics.median(mine / theirs for mine, theirs in zip(times, seconds[BASELINE], strict=True))
         budget = BUDGETS[variant][0 if has_monitoring else 1] if variant in BUDGETS else ""
-        print(f"| {title} | {statistics.median(times) / base:.2f} [{paired:.2f}] | {budget} |")
+        print(f"| {title} | {ratio(times, seconds[BASELINE])} | {budget} |")
 
 
 def main() -> None:

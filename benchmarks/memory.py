@@ -16,6 +16,8 @@ import sys
 import time
 import tracemalloc
 
+from benchmarks.ratios import LEGEND, ratio
+
 BASELINE = "memory-none"
 VARIANTS = {
     BASELINE: "toolbar without the panel",
@@ -67,12 +69,11 @@ def _measure(workers, rounds: int) -> tuple[dict[str, list[float]], float]:
 def _print(version: str, seconds: dict[str, list[float]], event_us: float) -> None:
     base = statistics.median(seconds[BASELINE])
     print(f"\nPython {version}: a template page of {base * 1000:.0f} ms, ratio of its CPU time to that.\n")
-    print("| | ratio [paired] | budget |")
+    print(f"| | {LEGEND} | budget |")
     print("| --- | --- | --- |")
     for variant, title in list(VARIANTS.items())[1:]:
         times = seconds[variant]
-        paired = statistics.median(mine / theirs for mine, theirs in zip(times, seconds[BASELINE], strict=True))
-        print(f"| {title} | {statistics.median(times) / base:.2f} [{paired:.2f}] | {BUDGETS.get(variant, '')} |")
+        print(f"| {title} | {ratio(times, seconds[BASELINE])} | {BUDGETS.get(variant, '')} |")
     print(f"| one profiled line | {event_us:.1f} µs | {BUDGET_US} µs |")
 
 

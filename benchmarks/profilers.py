@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.ratios import LEGEND, ratio
+
 ROOT = Path(__file__).resolve().parent.parent
 BASELINE = "toolbar"
 VARIANTS = {
@@ -62,16 +64,14 @@ def compare(python: str, rounds: int) -> None:
 
 def _print(about: str, seconds: dict[str, list[float]], engines: dict[str, str], rounds: int) -> None:
     print(f"{about}, {rounds} alternating rounds. Process CPU time until the response is complete;")
-    print("ratio of the medians to the toolbar without a profiler [median of the paired ratios].\n")
+    print(f"{LEGEND}, to the toolbar without a profiler.\n")
     print("| a page of templates | CPU | ratio | samples | engine | budget |\n| --- | --- | --- | --- | --- | --- |")
     base = seconds[BASELINE]
     for variant, title in VARIANTS.items():
         times = seconds[variant]
-        ratio = statistics.median(times) / statistics.median(base)
-        paired = statistics.median(mine / theirs for mine, theirs in zip(times, base, strict=True))
         engine, _space, samples = engines[variant].partition(" ")
         print(
-            f"| {title} | {statistics.median(times) * 1000:.0f} ms | {ratio:.2f} [{paired:.2f}] | {samples} "
+            f"| {title} | {statistics.median(times) * 1000:.0f} ms | {ratio(times, base)} | {samples} "
             f"| {engine} | {BUDGETS.get(variant, '')} |"
         )
 
