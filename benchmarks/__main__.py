@@ -53,7 +53,9 @@ class Worker:
             "PYTHONHASHSEED": "0",
             "PYTHONWARNINGS": "ignore",
         }
-        command = [python, "-m", module]
+        # By a shell in between, as servers are started: the kernel hands this process's peak of memory to its children,
+        # and the memory panel would then have to read its own in a slower way.
+        command = ["sh", "-c", '"$@"; exit', "sh", python, "-m", module]
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,
