@@ -180,8 +180,8 @@ class ViewPanel(Panel):
         )
         if self._error:
             stats["error"] = self._error
-        # The toolbar has not typed its record_stats.
-        self._guard("store", lambda: self.record_stats(self.capped(stats)))  # type: ignore[no-untyped-call]
+        record: Callable[[dict[str, Any]], None] = self.record_stats
+        self._guard("store", lambda: record(self.capped(stats)))
 
     @property
     def nav_subtitle(self) -> str:

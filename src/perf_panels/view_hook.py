@@ -57,7 +57,7 @@ def install() -> None:
         return _observed(view, original(self, view))
 
     setattr(make_view_atomic, _MARK, True)
-    BaseHandler.make_view_atomic = make_view_atomic  # type: ignore[method-assign]
+    BaseHandler.make_view_atomic = make_view_atomic  # type: ignore[method-assign] # patched on purpose
 
 
 def add_observer(request: HttpRequest, observer: Observer) -> None:
@@ -81,33 +81,33 @@ def remove_observer(request: HttpRequest, observer: Observer) -> None:
 def _observed(view: Callable[..., Any], atomic_view: Callable[..., Any]) -> Callable[..., Any]:
     if iscoroutinefunction(atomic_view):
 
-        async def acall(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        async def acall(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             __traceback_hide__ = True  # from Django's technical 500 page: no line of the host's is to be seen here
             observers = getattr(request, _OBSERVERS, None)
             if not observers:
-                return await atomic_view(request, *args, **kwargs)  # type: ignore[no-any-return]
+                return await atomic_view(request, *args, **kwargs)
             observers = tuple(observers)
             async with AsyncExitStack() as stack:
                 for observer in observers:
                     await _enter(stack, observer.observe_view(request, view, args, kwargs))
                 response = await _inside(observers, "view", atomic_view)(request, *args, **kwargs)
             _follow_render(response, observers)
-            return response  # type: ignore[no-any-return]
+            return response
 
         return acall
 
-    def call(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def call(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         __traceback_hide__ = True
         observers = getattr(request, _OBSERVERS, None)
         if not observers:
-            return atomic_view(request, *args, **kwargs)  # type: ignore[no-any-return]
+            return atomic_view(request, *args, **kwargs)
         observers = tuple(observers)
         with ExitStack() as stack:
             for observer in observers:
                 stack.enter_context(observer.observe_view(request, view, args, kwargs))
             response = _inside(observers, "view", atomic_view)(request, *args, **kwargs)
         _follow_render(response, observers)
-        return response  # type: ignore[no-any-return]
+        return response
 
     return call
 

@@ -85,9 +85,10 @@ def group_of(stats: Stats, group_id: str) -> dict[str, Any]:
     """
     Return a stored statement. Raises ``KeyError`` for one that is not stored.
     """
-    for group in stats["groups"]:
+    groups: list[dict[str, Any]] = stats.get("groups", [])
+    for group in groups:
         if group["id"] == group_id:
-            return group  # type: ignore[no-any-return]
+            return group
     raise KeyError(group_id)
 
 

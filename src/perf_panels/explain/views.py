@@ -16,6 +16,7 @@ from perf_panels import actions
 from perf_panels.actions import Asked, Refused, stored_panel
 from perf_panels.explain import PANEL_ID, automatic, merging, page, planner, redact, stored_plan
 from perf_panels.explain.databases.base import NotPossible
+from perf_panels.explain.detail_page import group_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,10 +117,10 @@ VIEWS: dict[str, Callable[..., Any]] = {
 
 
 def _group(stats: dict[str, Any], group_id: str) -> dict[str, Any]:
-    for group in stats.get("groups", []):
-        if group["id"] == group_id:
-            return group  # type: ignore[no-any-return]
-    raise Refused(_("This statement is no longer stored. Load the page again."))
+    try:
+        return group_of(stats, group_id)
+    except KeyError:
+        raise Refused(_("This statement is no longer stored. Load the page again.")) from None
 
 
 def _card(stats: dict[str, Any], index_id: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -50,7 +50,8 @@ def same_function(function: Stored, previous: Stored | None) -> Stored | None:
     """
     for each in (previous or {}).get("functions", []):
         if each["key"] == function["key"]:
-            return each  # type: ignore[no-any-return]
+            found: Stored = each
+            return found
     return None
 
 

@@ -172,15 +172,15 @@ def _note_place(queryset: Any, parent: Any) -> None:
 
 
 def _iterate(original: Callable[..., Any]) -> Callable[..., Any]:
-    def __iter__(self: Any) -> Iterator[Any]:
+    def __iter__(self: Any) -> Any:
         instances = _watching.get()
         if instances is None or instances.failure is not None:
-            return original(self)  # type: ignore[no-any-return]
+            return original(self)
         try:
             source = _source(self)
         except Exception as error:  # noqa: BLE001 - the host's rows must come, whatever we do wrong
             instances.fail(error)
-            return original(self)  # type: ignore[no-any-return]
+            return original(self)
         return _counted(instances, source, original(self))
 
     return __iter__

@@ -17,6 +17,8 @@ from django.core.exceptions import FieldDoesNotExist
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from django.db.models import Model
+
 _MANY_VALUES = 10
 _LITERALS = (str, int, float, bool, type(None))
 PLAIN = frozenset({"all", "using", "select_related", "prefetch_related", "only", "defer", "next_is_sticky"})
@@ -36,15 +38,15 @@ class Hop:
     accessor: str
     to_one: bool
     select_name: str | None
-    model: type | None
+    model: type[Model] | None
 
 
-def hops(model: type, path: Iterable[str]) -> list[Hop] | None:
+def hops(model: type[Model], path: Iterable[str]) -> list[Hop] | None:
     """
     Return the relations along ``path`` (accessor names) from ``model``, or None where one does not exist.
     """
     found = []
-    here: type | None = model
+    here: type[Model] | None = model
     for accessor in path:
         hop = _hop(here, accessor) if here is not None else None
         if hop is None:
@@ -55,7 +57,7 @@ def hops(model: type, path: Iterable[str]) -> list[Hop] | None:
 
 
 def load_together(
-    model: type, path: tuple[str, ...], few_targets: bool = False, lookup: tuple[str, ...] = ()
+    model: type[Model], path: tuple[str, ...], few_targets: bool = False, lookup: tuple[str, ...] = ()
 ) -> str | None:
     """
     Return ``select_related("a__b")`` where every hop leads to one object, else ``prefetch_related("a__b")``.
@@ -73,7 +75,7 @@ def load_together(
 
 
 def prefetch_filtered(
-    model: type,
+    model: type[Model],
     path: tuple[str, ...],
     operations: tuple[tuple[str, Any], ...],
     operation: str,
@@ -104,7 +106,7 @@ def prefetch_filtered(
 
 
 def prefetch_loading(
-    model: type, path: tuple[str, ...], operations: tuple[tuple[str, Any], ...], lookup: tuple[str, ...]
+    model: type[Model], path: tuple[str, ...], operations: tuple[tuple[str, Any], ...], lookup: tuple[str, ...]
 ) -> str | None:
     """
     Return a ``Prefetch`` whose rows come with what the related set was told to load with them.
@@ -123,7 +125,11 @@ def prefetch_loading(
 
 
 def annotate(
-    model: type, path: tuple[str, ...], operation: str, aggregate: str, operations: tuple[tuple[str, Any], ...] = ()
+    model: type[Model],
+    path: tuple[str, ...],
+    operation: str,
+    aggregate: str,
+    operations: tuple[tuple[str, Any], ...] = (),
 ) -> tuple[str, str] | None:
     """
     Return the ``annotate(...)`` that replaces a count, exists or aggregate per row, and the name it gives.
@@ -169,8 +175,8 @@ def _condition(lookup: str, operations: tuple[tuple[str, Any], ...]) -> str | No
     return f", filter=Q({', '.join(conditions)})" if conditions else ""
 
 
-def _hop(model: type, accessor: str) -> Hop | None:
-    meta = model._meta  # type: ignore[attr-defined]
+def _hop(model: type[Model], accessor: str) -> Hop | None:
+    meta = model._meta
     for relation in meta.related_objects:
         if relation.get_accessor_name() == accessor:
             name = relation.field.related_query_name()
@@ -207,18 +213,20 @@ def _free(model: Any, name: str) -> str:
     return name
 
 
-def _reverse(along: list[Hop], model: type) -> tuple[str, str] | None:
+def _reverse(along: list[Hop], model: type[Model]) -> tuple[str, str] | None:
     """
     Return the last hop's name seen from its other end, and the field of this end that it holds.
     """
     owner = along[-2].model if len(along) > 1 else model
-    meta = owner._meta  # type: ignore[union-attr]
+    if owner is None:  # any model, by a generic relation
+        return None
+    meta = owner._meta
     accessor = along[-1].accessor
     for relation in meta.related_objects:
         if relation.get_accessor_name() == accessor:
             to = None if relation.many_to_many else relation.field.target_field
             return str(relation.field.name), "pk" if to is None or to.primary_key else str(to.name)
-    field = meta.get_field(accessor)
+    field: Any = meta.get_field(accessor)
     return (str(field.related_query_name()), "pk") if field.many_to_many else None
 
 

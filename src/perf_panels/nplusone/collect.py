@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+    from django.db.models import Model
+
     from perf_panels.statements import Statement
 
 logger = logging.getLogger("perf_panels")
@@ -50,7 +52,7 @@ class Recording:
     local: _Local = field(default_factory=_Local)
     children: dict[tuple[int, str, str], Peers] = field(default_factory=dict)
 
-    def child(self, parent: Peers, accessor: str, model: type, eager: str = "") -> Peers:
+    def child(self, parent: Peers, accessor: str, model: type[Model], eager: str = "") -> Peers:
         """
         Return the peers one relation away from ``parent``: the same ones for all rows of the evaluation.
         """

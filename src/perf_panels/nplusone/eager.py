@@ -48,14 +48,14 @@ def unused(loads: list[Unused], requests: int) -> list[Found]:
 
 def _relation(child: Peers) -> str:
     assert child.parent is not None
-    return f"{child.parent.model._meta.label}.{child.accessor}"  # type: ignore[attr-defined]
+    return f"{child.parent.model._meta.label}.{child.accessor}"
 
 
 def _fanout(child: Peers) -> Finding:
     distinct = child.distinct
     duplicates = child.rows - distinct
     path = "__".join(child.path)
-    columns = len(child.model._meta.concrete_fields)  # type: ignore[attr-defined]
+    columns = len(child.model._meta.concrete_fields)
     code = advice.load_together(child.root.model, child.path, few_targets=True)
     return Finding(
         rule="join-fanout",

@@ -40,7 +40,7 @@ def eager_loads(peers: list[Peers]) -> dict[tuple[Any, ...], tuple[Peers, bool]]
         if parent is None or child.eager not in {"select", "prefetch"} or not child.rows:
             continue
         site = child.root.built.key if child.root.built else None
-        key = (site, child.root.model._meta.label, child.path, child.eager)  # type: ignore[attr-defined]
+        key = (site, child.root.model._meta.label, child.path, child.eager)
         used = child.accessor in parent.touched or bool(child.touched)
         earlier = found.get(key)
         found[key] = (child, used or (earlier is not None and earlier[1]))

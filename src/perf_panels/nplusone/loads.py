@@ -140,7 +140,8 @@ def _owner(load: Load) -> Site:
 def _finding(load: Load, recording: Recording) -> Finding:
     claim = load.claims[0]
     claims = load.claims + load.covers
-    label = f"{claim.model._meta.label}.{claim.accessor}"  # type: ignore[union-attr]
+    assert claim.model is not None  # a relation has one
+    label = f"{claim.model._meta.label}.{claim.accessor}"
     queries = len(claims)
     saving = sum(each.access_ms for each in claims) - median(each.access_ms for each in claims)
     few = _few_targets(load)

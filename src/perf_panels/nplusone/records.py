@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from django.db.models import Model
+
     from perf_panels.origins import Site
     from perf_panels.statements import Statement
 
@@ -28,7 +30,7 @@ class Peers:
         "accessor", "built", "eager", "evaluated", "fetched", "joined", "model", "parent", "path", "single", "touched",
     )  # fmt: skip
 
-    def __init__(self, model: type, parent: Peers | None = None, accessor: str = "", eager: str = "") -> None:
+    def __init__(self, model: type[Model], parent: Peers | None = None, accessor: str = "", eager: str = "") -> None:
         self.model = model
         self.parent = parent
         self.accessor = accessor
@@ -80,7 +82,7 @@ class Related:
     """
 
     peers: Peers | None
-    model: type
+    model: type[Model]
     accessor: str
     pk: Any
 
@@ -135,7 +137,7 @@ class Claim:
     site: Site
     kind: str
     operation: str = ""
-    model: type | None = None
+    model: type[Model] | None = None
     accessor: str = ""
     peers: Peers | None = None
     pk: Any = None
@@ -157,7 +159,7 @@ class Access:
     """
 
     peers: Peers | None
-    model: type
+    model: type[Model]
     accessor: str
     pk: Any
     target: Any

@@ -112,7 +112,7 @@ def _write_loop(group: list[Claim], saves: int) -> Found:
     name = claim.model.__name__ if claim.model else "Model"
     insert = any(_sql(each).upper().startswith("INSERT") for each in group)
     code: str | None = None
-    if insert and claim.model is not None and claim.model._meta.parents:  # type: ignore[attr-defined]
+    if insert and claim.model is not None and claim.model._meta.parents:
         advice = "bulk_create() cannot write a model with a parent table: write fewer objects here."
     elif insert:
         advice = "Collect the objects and write them at once."
@@ -133,8 +133,10 @@ def _write_loop(group: list[Claim], saves: int) -> Found:
 
 
 def _bulk_update(claim: Claim, name: str) -> str | None:
+    if claim.model is None:
+        return None
     columns = set(_SET_COLUMNS.findall(_sql(claim).split(" WHERE ", 1)[0]))
-    meta = claim.model._meta  # type: ignore[union-attr]
+    meta = claim.model._meta
     names = [field.name for field in meta.concrete_fields if field.column in columns]
     if not names or len(names) > _MANY_FIELDS:
         return None
@@ -205,7 +207,7 @@ def _loop(group: list[Claim]) -> Found:
 def _get_many(claim: Claim) -> str | None:
     assert claim.model is not None
     rows = f"{claim.model.__name__}.{manager(claim.model)}"
-    meta = claim.model._meta  # type: ignore[attr-defined]
+    meta = claim.model._meta
     if claim.operation != "get" or not claim.detail:
         return None
     lookup = claim.detail

@@ -197,7 +197,7 @@ def _populated_name(klass_info: dict[str, Any]) -> str:
 
 def _stamping(peers: Peers, setter: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
     # Not obj.__dict__: asking for it would make a dictionary for each of thousands of objects.
-    pk = operator.attrgetter(peers.model._meta.pk.attname)  # type: ignore[attr-defined]
+    pk = operator.attrgetter(peers.model._meta.pk.attname)
     note = peers.joined.append
 
     def local_setter(from_obj: Any, obj: Any) -> None:

@@ -6,7 +6,7 @@ Pure but for the names. The time of each phase was measured; samples only say ho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from perf_panels.vmprof.live import Profile, Recorded
     from perf_panels.vmprof.sampler import Look
+    from perf_panels.vmprof.samples import Engine
 
 # Below this share of the time since the last look a thread is not computing: it waits, or has just begun to.
 _IDLE = 0.05
@@ -42,10 +43,10 @@ def samples_of(profile: Profile) -> Samples:
     Return the samples of a profile; each phase's weights add up to what was measured of it.
     """
     choice = profile.choice
-    clock: str = "cpu" if choice.mode == "cpu" else "wall"
+    clock: Literal["cpu", "wall"] = "cpu" if choice.mode == "cpu" else "wall"
     engines = {recorded.engine for recorded in profile.phases}
-    engine = "vmprof" if engines == {"vmprof"} else "sampler"
-    samples = Samples(engine, choice.mode, clock, choice.period_ms, notes=list(profile.notes))  # type: ignore[arg-type]
+    engine: Engine = "vmprof" if engines == {"vmprof"} else "sampler"
+    samples = Samples(engine, choice.mode, clock, choice.period_ms, notes=list(profile.notes))
     if choice.why:
         samples.notes.insert(0, choice.why)
     builder = Builder()
