@@ -77,7 +77,7 @@ def line(number, increment_bytes, *, last_line=None, hits=1, peak_bytes=40 * MIB
 
 
 def function(lines, **changed):
-    made = FunctionMemory(REPORTS, "slow_sales", 38, "project", 1, 40 * MIB, lines, id="shop.reports:slow_sales")
+    made = FunctionMemory(REPORTS, "slow_sales", 38, "project", 1, 40 * MIB, lines, id="shop.reports:slow_sales:38")
     return replace(made, **changed)
 
 

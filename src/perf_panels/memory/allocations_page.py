@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Stats = dict[str, Any]
+Place = tuple[str, int]
 
 
 def allocations_context(stats: Stats, previous: Stats | None) -> Stats:
@@ -53,16 +54,16 @@ def allocations_context(stats: Stats, previous: Stats | None) -> Stats:
 
 def _rows(stats: Stats, paths: list[str], previous: Stats | None) -> list[Stats]:
     rows = stats["rows"]
-    earlier = _earlier(previous) if previous and previous.get("engine") == stats["engine"] else {}
+    traces = _traces(stats)
+    earlier = _earlier(stats, traces, previous)
     largest = max((max(row["net_bytes"], row["peak_bytes"]) for row in rows), default=0)
-    return [_row(row, stats, paths, earlier, largest) for row in rows]
+    return [_row(row, stats, paths, earlier.get(trace), largest) for row, trace in zip(rows, traces, strict=True)]
 
 
-def _row(row: Stats, stats: Stats, paths: list[str], earlier: dict[tuple[str, int], int], largest: int) -> Stats:
+def _row(row: Stats, stats: Stats, paths: list[str], before: int | None, largest: int) -> Stats:
     """
     Return one row, every value as the text it is shown as: a template that formats a thousand of them is slow.
     """
-    before = earlier.get((stats["files"][row["file"]], row["line"]))
     peak = max(row["net_bytes"], row["peak_bytes"])
     trace = row["trace"][1:]
     callers = [f"{paths[file]}:{line}" for file, line in trace]
@@ -92,9 +93,28 @@ def _is_project(stats: Stats, file: int) -> bool:
     return owner_of(stats["files"][file]) == PROJECT
 
 
-def _earlier(previous: Stats) -> dict[tuple[str, int], int]:
-    files = previous.get("files") or []
-    return {(files[row["file"]], row["line"]): row["net_bytes"] for row in previous.get("rows") or []}
+def _earlier(stats: Stats, traces: list[tuple[Place, ...]], previous: Stats | None) -> dict[tuple[Place, ...], int]:
+    """
+    Return what each row had in the previous request, by its callers: of more frames a line has more rows.
+    """
+    if not previous or previous.get("engine") != stats["engine"] or not previous.get("allocations"):
+        return {}
+    if previous["allocations"]["frames"] != stats["allocations"]["frames"]:
+        return {}
+    before = _traces(previous)
+    # Where callers were cut to store less, rows may no longer be told apart.
+    several = {trace for found in (traces, before) for trace, count in Counter(found).items() if count > 1}
+    return {
+        trace: row["net_bytes"] for trace, row in zip(before, previous["rows"], strict=True) if trace not in several
+    }
+
+
+def _traces(stats: Stats) -> list[tuple[Place, ...]]:
+    files = stats["files"]
+    return [
+        ((files[row["file"]], row["line"]), *((files[file], line) for file, line in row["trace"]))
+        for row in stats["rows"]
+    ]
 
 
 def _sum_row(counted: Stats, name: str) -> Stats:

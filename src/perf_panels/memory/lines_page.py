@@ -4,6 +4,7 @@ The functions of a request with what each statement added: the context of their 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from django.utils.translation import gettext as _, ngettext
@@ -31,8 +32,9 @@ def functions_context(stats: Stats, previous: Stats | None) -> list[Stats]:
         if finding["origin"] and finding["rule"] == "memory-growth" and finding["severity"] != "info"
     }
     earlier = _by_key(previous) if previous and previous.get("engine") == stats["engine"] else {}
+    before = {function_key(function): earlier.get(key) for key, function in _by_key(stats).items()}
     return [
-        _function(function, stats, marks, earlier.get(_key(function)), place)
+        _function(function, stats, marks, before[function_key(function)], place)
         for place, function in enumerate(stats["functions"])
     ]
 
@@ -44,13 +46,25 @@ def function_key(function: Stats) -> str:
     return f"{function['file']}:{function['first_line']}"
 
 
-def _key(function: Stats) -> str:
-    # Not the line: the previous request may have run before an edit above the function.
-    return str(function["id"] or f"{function['file']}:{function['function']}")
+def _by_key(stats: Stats) -> dict[tuple[str, int], Stats]:
+    """
+    Return the functions by their names, those of one name numbered in their order.
+
+    Not by their lines: the previous request may have run before an edit above the function.
+    """
+    counted: Counter[str] = Counter()
+    found = {}
+    for function in sorted(stats.get("functions") or [], key=lambda each: each["first_line"]):
+        name = _name(function)
+        counted[name] += 1
+        found[name, counted[name]] = function
+    return found
 
 
-def _by_key(stats: Stats) -> dict[str, Stats]:
-    return {_key(function): function for function in stats.get("functions") or []}
+def _name(function: Stats) -> str:
+    # The id of a target ends with the function's first line.
+    name, _colon, _first_line = function["id"].rpartition(":")
+    return name or f"{function['file']}:{function['function']}"
 
 
 def _function(
@@ -118,15 +132,13 @@ def _columns(stats: Stats, *, compared: bool) -> list[source_view.Column]:
 
 def _lines(function: Stats, marks: dict[tuple[str, int], str], before: Stats | None) -> list[source_view.Line]:
     total = sum(max(0, line["own_bytes"]) for line in function["lines"])
-    earlier = _increments_by_text(before) if before else {}
-    texts = source_view.texts(function["source"])
+    earlier = _earlier(function, before) if before else {}
     running, lines = 0, []
     for line in sorted(function["lines"], key=lambda each: each["line"]):
         running += line["increment_bytes"]
-        text = texts.get(line["line"], "").strip()
         cells = [f"{line['hits']:,}", _amount(line["increment_bytes"], signed=True)]
         if before is not None:
-            cells.append(_amount(earlier[text], signed=True) if text in earlier else DASH)
+            cells.append(_amount(earlier[line["line"]], signed=True) if line["line"] in earlier else DASH)
         cells += [_amount(max(line["spike_bytes"], line["increment_bytes"])), memory(running)]
         lines.append(
             source_view.Line(
@@ -146,13 +158,33 @@ def _amount(value: int, *, signed: bool = False) -> str:
     return change(value) if signed else memory(value)
 
 
-def _increments_by_text(function: Stats) -> dict[str, int]:
-    texts = source_view.texts(function["source"])
-    found: dict[str, int] = {}
-    for line in function["lines"]:
-        text = texts.get(line["line"], "").strip()
-        found[text] = found.get(text, 0) + line["increment_bytes"]
-    return found
+def _earlier(function: Stats, before: Stats) -> dict[int, int]:
+    """
+    Return by line what each statement had added in the previous request, as far as it had run there.
+    """
+    by_text = all(source_view.texts(each["source"]) for each in (function, before))
+    places = _places(before, by_text=by_text)
+    increments = {places[line["line"]]: line["increment_bytes"] for line in before["lines"]}
+    return {
+        line: increments[place] for line, place in _places(function, by_text=by_text).items() if place in increments
+    }
+
+
+def _places(function: Stats, *, by_text: bool) -> dict[int, tuple[str, int]]:
+    """
+    Return what stays of each line after an edit elsewhere: (its text, which of those with this text it is).
+
+    Where there is no text, it is how far the line is from the function's first one.
+    """
+    places = {line["line"]: ("", line["line"] - function["first_line"]) for line in function["lines"]}
+    if by_text:
+        counted: Counter[str] = Counter()
+        # Those that did not run are counted too.
+        for line, text in sorted(source_view.texts(function["source"]).items()):
+            if text.strip():
+                counted[text.strip()] += 1
+                places[line] = text.strip(), counted[text.strip()]
+    return places
 
 
 def _extra(line: Stats) -> Stats | None:
