@@ -4,12 +4,17 @@ The VMProf panel in Chromium, on the shop, under a strict CSP and in both themes
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from debug_toolbar.store import get_store
 from django.core.management import call_command
 
-from perf_panels.vmprof import speedscope
+from perf_panels.vmprof import PANEL_ID, speedscope
+from perf_panels.vmprof.page import _graph
+from perf_panels.vmprof.report import report
+from tests.vmprof.profiles import profile
 
 FLAMEGRAPH = "perf_panels/js/flamegraph.js"
 
@@ -202,13 +207,64 @@ def test_the_call_tree_has_its_hot_path_open(opened):
 
 def test_the_second_request_is_compared_with_the_first(opened, theme, screenshot):
     opened("/slow/export/")
+    make_the_last_request_ten_times_as_fast()
 
     panel = opened("/slow/export/")
     panel.get_by_role("button", name="Compare with before").click()
 
     assert "Since the previous request to this URL" in panel.inner_text()
     assert panel.locator(".perf-frame.perf-compared").count() > 5
+    assert panel.locator(".perf-frame[aria-level='1'].perf-grew").count() == 1
+    assert frames(panel, "slow_slug").first.evaluate(GREW)
+    assert panel.locator(".perf-frame.perf-shrank").count() == 0
     screenshot(f"compared-{theme}")
+
+
+GREW = "element => element.classList.contains('perf-grew')"
+
+
+def make_the_last_request_ten_times_as_fast():
+    store = get_store()
+    request_id = list(store.request_ids())[-1]
+    stats = store.panel(request_id, PANEL_ID)
+    stats["nodes"] = [
+        [parent, frame, total / 10, own / 10, count] for parent, frame, total, own, count in stats["nodes"]
+    ]
+    store.save_panel(request_id, PANEL_ID, stats)
+
+
+def test_a_colour_is_a_change_that_the_samples_of_both_profiles_tell(opened):
+    host = opened("/slow/export/").locator(".perf-flame")
+
+    def colours(before, now):
+        """
+        Compare two profiles of a second each, given as the samples of two functions.
+        """
+        then, stats = (
+            report(profile({"home > draw": draw, "home > slow": slow}, weight_ms=1_000 / (draw + slow)))
+            for draw, slow in (before, now)
+        )
+        return host.evaluate(COMPARE, [f"/static/{FLAMEGRAPH}", json.loads(_graph(stats, then))])
+
+    # Of 25 samples 8 are no more than 20 % may give.
+    assert colours((8, 17), (200, 800)) == {}
+    assert colours((320, 680), (5, 20)) == {}
+    assert colours((320, 680), (200, 800)) == {"draw": "shrank", "slow": "grew"}
+    assert colours((0, 1_000), (500, 500)) == {"draw": "grew", "slow": "shrank"}
+    assert colours((500, 500), (500, 500)) == {}
+
+
+COMPARE = """
+async (host, [url, data]) => {
+    const { FlameGraph } = await import(url);
+    const graph = new FlameGraph(host, data);
+    graph.compare(true);
+    const colour = ({ classList }) => ["grew", "shrank"].find((each) => classList.contains(`perf-${each}`));
+    return Object.fromEntries(
+        [...graph.elements].map(([node, element]) => [graph.name(node), colour(element)]).filter(([, found]) => found),
+    );
+}
+"""
 
 
 @pytest.mark.parametrize("mode", ["wall", "memory"])

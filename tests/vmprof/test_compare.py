@@ -6,7 +6,10 @@ from __future__ import annotations
 
 from perf_panels.vmprof import compare
 from perf_panels.vmprof.report import report
+from perf_panels.vmprof.samples import Builder, Frame, Samples
 from tests.vmprof.profiles import profile
+
+HOME = Frame("/srv/shop/views.py", 9, "home")
 
 
 def test_a_node_is_compared_with_the_one_on_the_same_way():
@@ -14,8 +17,8 @@ def test_a_node_is_compared_with_the_one_on_the_same_way():
     now = report(profile({"home > draw": 5, "home > list_products > draw": 30, "home > fresh": 5}))
 
     change = {
-        "/".join(_way(now, place)): (then, now["nodes"][place][2])
-        for place, then in enumerate(compare.before(now, before))
+        "/".join(_way(now, place)): pair
+        for place, pair in enumerate(compare.both(now, before))
         if now["nodes"][place][1] >= 0
     }
 
@@ -26,6 +29,19 @@ def test_a_node_is_compared_with_the_one_on_the_same_way():
         "home/list_products/draw": (10, 30),
         "home/fresh": (0, 5),
     }
+
+
+def test_what_nothing_tells_apart_is_compared_as_one():
+    samples, first, second = Builder(), *(Frame("/srv/shop/views.py", line, "home.<lambda>") for line in (11, 14))
+    for frame, count in ((first, 300), (second, 100)):
+        samples.add([HOME, frame], 1.0 * count, samples=count)
+    now = report(Samples("vmprof", "cpu", "cpu", 1.0, samples.frames, samples.stacks))
+
+    both = compare.both(now, now)
+
+    assert [row[2] for row in now["nodes"]] == [400, 400, 400, 300, 100]
+    assert both == [(400, 400)] * 5
+    assert compare.changes(now, now) == []
 
 
 def _way(stats, place):

@@ -175,7 +175,7 @@ def test_the_profile_before_is_compared():
     assert "240 ms CPU → 40.0 ms CPU" in text(html)
     assert "shrank: slow 200 ms → 0.00 ms" in text(html)
     assert "data-perf-compare" in html
-    assert graph(html)["before"] == [240, 240, 240, 40]
+    assert graph(html)["before"] == {"samples": 240, "both": [[240, 40], [240, 40], [240, 40], [40, 40]]}
 
 
 @pytest.mark.parametrize(("samples", "said"), [(40, True), (4, False)])

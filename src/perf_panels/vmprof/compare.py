@@ -24,15 +24,17 @@ def comparable(stats: Stats, previous: Stats | None) -> bool:
     return bool(previous["profile"]["clock"] == stats["profile"]["clock"])
 
 
-def before(stats: Stats, previous: Stats) -> list[float]:
+def both(stats: Stats, previous: Stats) -> list[tuple[float, float]]:
     """
-    Return for each node how many milliseconds the same node had, 0 where there was none.
+    Return for each node how many milliseconds the same node had and has, 0 where there was none.
+
+    Siblings of one file and name, such as two lambdas, are added up on either side: nothing that lasts tells them apart.
     """
     known: dict[tuple[int, Any], int] = {}
-    totals: dict[int, float] = {}
-    for place, number in enumerate(_paths(previous, known, grow=True)):
-        totals[number] = previous["nodes"][place][2]
-    return [totals.get(number, 0.0) for number in _paths(stats, known, grow=False)]
+    then = _totals(previous, _paths(previous, known))
+    paths = _paths(stats, known)
+    now = _totals(stats, paths)
+    return [(then.get(number, 0.0), now[number]) for number in paths]
 
 
 def changes(stats: Stats, previous: Stats) -> list[dict[str, Any]]:
@@ -49,18 +51,21 @@ def changes(stats: Stats, previous: Stats) -> list[dict[str, Any]]:
     return sorted(found, key=lambda each: -abs(each["change_ms"]))[:_MOST]
 
 
-def _paths(stats: Stats, known: dict[tuple[int, Any], int], *, grow: bool) -> list[int]:
+def _totals(stats: Stats, paths: list[int]) -> dict[int, float]:
+    totals: dict[int, float] = {}
+    for number, (_parent, _frame, total_ms, *_rest) in zip(paths, stats["nodes"], strict=True):
+        totals[number] = round(totals.get(number, 0.0) + total_ms, 3)
+    return totals
+
+
+def _paths(stats: Stats, known: dict[tuple[int, Any], int]) -> list[int]:
     """
-    Return for each node the number of its way from the root; -1 for a way that is not known.
+    Return for each node the number of its way from the root; ``known`` grows by the ways that are new.
     """
     numbers: list[int] = []
     for parent, frame, *_rest in stats["nodes"]:
         above = numbers[parent] if parent >= 0 else 0
-        key = (above, _key(stats, frame))
-        if grow:
-            numbers.append(known.setdefault(key, len(known) + 1))
-        else:
-            numbers.append(known.get(key, -1) if above >= 0 else -1)
+        numbers.append(known.setdefault((above, _key(stats, frame)), len(known) + 1))
     return numbers
 
 

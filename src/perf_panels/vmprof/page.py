@@ -232,6 +232,10 @@ def _change(stats: Stats, previous: Stats) -> dict[str, Any]:
     }
 
 
+def _before(stats: Stats, previous: Stats) -> dict[str, Any]:
+    return {"samples": previous["profile"]["samples"], "both": compare.both(stats, previous)}
+
+
 def _graph(stats: Stats, previous: Stats | None) -> SafeString:
     """
     Return what the browser draws, as JSON that no HTML parser mistakes for markup.
@@ -244,7 +248,7 @@ def _graph(stats: Stats, previous: Stats | None) -> SafeString:
     graph = {
         "frames": frames,
         "nodes": stats["nodes"],
-        "before": compare.before(stats, previous) if previous else None,
+        "before": _before(stats, previous) if previous else None,
         "samples": stats["profile"]["samples"],
         "names": {"-1": _("view"), "-2": _("render"), "-3": _("all")},
     }

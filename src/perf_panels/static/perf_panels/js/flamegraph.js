@@ -40,7 +40,7 @@ export class FlameGraph {
     facts(node) {
         const frame = this.graph.frames[this.frame(node)];
         const row = this.nodes[node];
-        const before = this.graph.before?.[node];
+        const both = this.graph.before?.both[node];
         return {
             name: this.name(node),
             place: frame?.[PLACE] ?? "",
@@ -48,7 +48,7 @@ export class FlameGraph {
             total: `${ms(row[TOTAL])} · ${this.share(row[TOTAL])}`,
             self: `${ms(row[SELF])} · ${this.share(row[SELF])}`,
             samples: row[SAMPLES].toLocaleString("en"),
-            before: before === undefined ? "" : `${ms(before)} → ${ms(row[TOTAL])}`,
+            before: both ? both.map(ms).join(" → ") : "",
         };
     }
 
@@ -234,12 +234,13 @@ export class FlameGraph {
     }
 
     #compareOne(element, node) {
-        const now = this.nodes[node][TOTAL];
-        const change = now - (this.graph.before?.[node] ?? 0);
-        const whole = this.nodes[0][TOTAL] || 1;
+        const { both, samples } = this.graph.before;
+        const [then, now] = both[node];
+        const [before, whole] = both[0];
+        const change = now - then;
         // Two profiles, each with its error, and many frames: what is within three times both is no change.
-        const doubt = 3 * Math.SQRT2 * standardError(Math.min(1, now / whole), this.graph.samples) * whole;
-        const much = Math.min(1, Math.abs(change) / whole / 0.3);
+        const doubt = 3 * Math.hypot(error(then, before, samples), error(now, whole, this.graph.samples));
+        const much = Math.min(1, Math.abs(change) / (whole || 1) / 0.3);
         element.classList.add("perf-compared");
         if (Math.abs(change) > doubt) {
             element.classList.add(change > 0 ? "perf-grew" : "perf-shrank");
@@ -357,6 +358,11 @@ export function ms(time) {
 function standardError(share, samples) {
     const likely = (share * samples + 1) / (samples + 2);
     return Math.sqrt((likely * (1 - likely)) / (samples + 2));
+}
+
+/* What so many samples leave open of a time, of the whole, in ms. */
+function error(time, whole, samples) {
+    return standardError(whole ? Math.min(1, time / whole) : 0, samples) * whole;
 }
 
 function letterWidth(host) {
