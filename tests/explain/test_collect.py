@@ -53,3 +53,34 @@ def test_what_gives_no_text_is_kept_with_its_reason_and_the_others_go_on():
         ),
         "SELECT b": None,
     }
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "BEGIN",
+        "BEGIN IMMEDIATE",
+        "start transaction read only",
+        "COMMIT",
+        "ROLLBACK TO SAVEPOINT s1",
+        "SAVEPOINT s1",
+        "RELEASE SAVEPOINT s1;",
+    ],
+)
+def test_transaction_control_is_left_out(sql):
+    assert collected("SELECT 1", sql) == {"SELECT 1": None}
+
+
+@pytest.mark.parametrize("sql", ["BEGIN pay(1); END;", "COMMIT; DELETE FROM t", "SELECT 1 AS rollback"])
+def test_what_only_looks_like_it_is_a_statement(sql):
+    assert collected(sql) == {sql: None}
+
+
+def test_transaction_control_is_not_counted():
+    recording = Recording(limit=1)
+    for sql in ("SELECT 1", "BEGIN", "SELECT 2"):
+        statement = Statement("default", "sqlite", sql, None, False, 0.0)
+        recording.before(statement, sys._getframe())
+        recording.after(statement)
+
+    assert (recording.queries, recording.omitted) == (2, 1)

@@ -215,7 +215,7 @@ def test_the_panels_own_statements_are_nowhere(request_id):
 
 
 def test_plans_that_are_still_to_come_are_made_by_a_click(request_id, settings):
-    settings.PERF_PANELS = {**settings.PERF_PANELS, "EXPLAIN_STATEMENTS": 20}
+    settings.PERF_PANELS = {**settings.PERF_PANELS, "EXPLAIN_STATEMENTS": 20, "EXPLAIN_BUDGET_MS": 60_000}
     stats = stats_of(request_id)
     get_store().save_panel(request_id, PANEL, stats | {"planning": stats["planning"] | {"state": "pending"}})
 
@@ -271,7 +271,7 @@ def test_a_trial_keeps_the_plan_that_was_made_meanwhile(request_id, monkeypatch)
 
 
 def test_a_click_while_plans_are_made_keeps_its_plan_and_theirs(request_id, settings, monkeypatch):
-    settings.PERF_PANELS = {**settings.PERF_PANELS, "EXPLAIN_STATEMENTS": 20}
+    settings.PERF_PANELS = {**settings.PERF_PANELS, "EXPLAIN_STATEMENTS": 20, "EXPLAIN_BUDGET_MS": 60_000}
     stats = stats_of(request_id)
     get_store().save_panel(request_id, PANEL, stats | {"planning": stats["planning"] | {"state": "pending"}})
     measured = group(request_id, "blurb")["id"]

@@ -6,6 +6,7 @@ them stays as fast as it was. Nothing is executed here.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("perf_panels")
 
 _NO_MARKS: dict[str, dict[str, str]] = {}
+# To the end of the text: PL/SQL's BEGIN … END and a second statement are no transaction control.
+_TRANSACTION_CONTROL = re.compile(
+    r"\s*(?:BEGIN(?:\s+[A-Z]+)*|(?:START\s+TRANSACTION|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b[^;]*)\s*;?\s*$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(slots=True)
@@ -85,6 +91,8 @@ class Recording:
             return
         try:
             statement.sql, problem = _text(statement.sql, statement.db)
+            if _TRANSACTION_CONTROL.match(statement.sql):
+                return
             key = (statement.alias, statement.sql, statement.many)
             if key not in self.executed and len(self.executed) < self.limit:
                 site, _ = origins.trace(frame, _NO_MARKS)
@@ -102,6 +110,8 @@ class Recording:
         if self.failure is not None:
             return
         try:
+            if _TRANSACTION_CONTROL.match(statement.sql):
+                return
             with self.lock:
                 self.queries += 1
                 executed = self.executed.get((statement.alias, statement.sql, statement.many))

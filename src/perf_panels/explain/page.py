@@ -197,6 +197,8 @@ def _change(change: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def _planning_text(stats: Stats) -> str:
     planning = stats["planning"]
+    if planning["state"] == "empty":
+        return ""
     if planning["state"] == "off":
         return _("No plan was made by itself (EXPLAIN_STATEMENTS is 0): open a statement and press Explain.")
     if planning["state"] == "pending":

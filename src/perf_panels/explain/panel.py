@@ -80,18 +80,19 @@ class ExplainPanel(ViewPanel):
         if recording.failure is not None:
             self.failed("collect", recording.failure)
         self.recording = None
-        wanted = bool(get_config().EXPLAIN_STATEMENTS and recording.executed)
+        asked = "pending" if get_config().EXPLAIN_STATEMENTS else "off"
+        state = asked if recording.executed else "empty"
         stats = report(recording, get_limits().SLOW_MS) | {
             "watched": True,
             "planning": {
-                "state": "pending" if wanted else "off",
+                "state": state,
                 "made": 0,
                 "left": 0,
                 "elapsed_ms": 0.0,
                 "budget_ms": get_config().EXPLAIN_BUDGET_MS,
             },
         }
-        if wanted:
+        if state == "pending":
             afterwards.schedule(self._make_plans, response)
         return merging.merged(stats)
 
@@ -107,7 +108,11 @@ class ExplainPanel(ViewPanel):
         said = ", ".join(part for part in parts if part)
         if said:
             return said
-        text = ngettext("no problem, %(count)d query", "no problem, %(count)d queries", stats["queries"])
+        if stats["planning"]["state"] in {"pending", "off"}:
+            # Nobody has looked yet.
+            text = ngettext("%(count)d query", "%(count)d queries", stats["queries"])
+        else:
+            text = ngettext("no problem, %(count)d query", "no problem, %(count)d queries", stats["queries"])
         return text % {"count": stats["queries"]}
 
     def context(self, stats: dict[str, Any]) -> dict[str, Any]:
