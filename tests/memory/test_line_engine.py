@@ -159,6 +159,41 @@ def test_a_spike_inside_a_called_function_is_seen_in_its_callers_line():
     )
 
 
+def own_spike(line):
+    return line.spike_bytes - line.inner_spike_bytes
+
+
+def test_what_is_built_for_the_arguments_of_a_call_is_the_statements_own():
+    def view():
+        inner(take(700)), take(-700)
+
+    def inner(nothing):
+        take(20)
+
+    lines, _ = metered(view)
+
+    assert lines["view"][1].spike_bytes == 720
+    assert own_spike(lines["view"][1]) == 700
+
+
+def test_what_one_call_has_left_is_not_the_statements_own_when_the_next_is_made():
+    def view():
+        inner(300), inner(400), take(5)
+
+    lines, _ = metered(view)
+
+    assert (lines["view"][1].spike_bytes, own_spike(lines["view"][1])) == (705, 5)
+
+
+def test_what_is_given_back_before_a_call_is_the_statements_own_spike():
+    def view():
+        take(800), take(-800), frees(900)
+
+    lines, _ = metered(view)
+
+    assert (lines["view"][1].spike_bytes, own_spike(lines["view"][1])) == (900, 800)
+
+
 def recurse(depth):
     take(10)
     if depth:

@@ -140,8 +140,8 @@ class _Activation:
     """
 
     __slots__ = (
-        "before", "entered_at", "first", "function", "high", "inner", "inner_spike", "last", "most", "row",
-        "same", "stack", "watcher",
+        "before", "entered_at", "first", "function", "high", "inner", "last", "most", "own_spike", "row", "same",
+        "stack", "watcher",
     )  # fmt: skip
 
     def __init__(self, meter: Meter, function: _Function, stack: list[_Activation]) -> None:
@@ -150,8 +150,9 @@ class _Activation:
         self.stack = stack
         self.row: LineMemory | None = None
         self.first, self.last = 0, -1
-        # What calls made by the present statement have added, this same function's apart, and the most seen meanwhile.
-        self.inner = self.same = self.inner_spike = self.high = 0
+        # What calls made by the present statement have added, this same function's apart, the most seen meanwhile, and
+        # the most that the statement itself had taken when it made one.
+        self.inner = self.same = self.high = self.own_spike = 0
         self._enter()
         function.calls += 1
         if function.calls == 1:
@@ -217,6 +218,7 @@ class _Activation:
         if self.stack:
             outer = self.stack[-1]
             outer.high = max(outer.high, high)
+            outer.own_spike = max(outer.own_spike, high - outer.before - outer.inner)
         self.stack.append(self)
         self.before = self.entered_at = self.most = now
 
@@ -229,23 +231,26 @@ class _Activation:
         grown, outer = now - self.entered_at, self.stack[-1]
         outer.high = max(outer.high, self.most)
         outer.inner += grown
-        outer.inner_spike = max(outer.inner_spike, self.most - outer.before)
         for each in reversed(self.stack):
             if each.function is self.function:
                 each.same += grown
                 break
 
     def _credit(self, now: int, high: int) -> None:
-        high = max(high, now, self.high)
+        high = max(high, now)
+        # Of what the statement itself took; a call's own height is in ``self.high`` alone.
+        own_spike = max(self.own_spike, high - self.before - self.inner)
+        high = max(high, self.high)
         self.most = max(self.most, high)
         row = self.row
         if row is not None:
             row.increment_bytes += now - self.before - self.same
             row.peak_bytes = max(row.peak_bytes, high)
+            own_spike = max(own_spike, row.spike_bytes - row.inner_spike_bytes)
             row.spike_bytes = max(row.spike_bytes, high - self.before)
             row.inner_bytes += self.inner - self.same
-            row.inner_spike_bytes = max(row.inner_spike_bytes, self.inner_spike)
-        self.inner = self.same = self.inner_spike = self.high = 0
+            row.inner_spike_bytes = row.spike_bytes - own_spike
+        self.inner = self.same = self.high = self.own_spike = 0
 
     def _stop(self) -> None:
         """

@@ -32,7 +32,7 @@ class LineMemory:
     inner_bytes: int = 0
     """Of ``increment_bytes``, what other metered functions added that were entered while this statement ran."""
     inner_spike_bytes: int = 0
-    """Of ``spike_bytes``, the most that such a function rose above its own start."""
+    """Of ``spike_bytes``, what no hit has taken by itself: that such functions held, and not the arguments they got."""
 
 
 @dataclass
