@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -28,6 +29,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of fork
 VMPROF = [param for param in LIVE if param.values[0] == "vmprof"]
 # A thousand samples where there is a quiet core.
 ENOUGH_S = {("vmprof", "cpu"): 4.2, ("vmprof", "wall"): 1.0, ("sampler", "cpu"): 4.5, ("sampler", "wall"): 2.5}
+
+
+def run(script, *arguments):
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script), *arguments]
+    root = Path(__file__).parents[2]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=root, timeout=30)
 
 
 def on_the_cpu():
@@ -134,6 +141,21 @@ def test_frames_begin_with_the_view_and_none_is_ours(profile_of, engine_name, mo
 
 
 @pytest.mark.parametrize(("engine_name", "mode"), LIVE)
+def test_equal_code_in_two_files_is_told_apart(profile_of, engine_name, mode):
+    source = "def work(busy, seconds):\n    busy(seconds)\n"
+    works = []
+    for name in ("first", "second"):
+        found = {}
+        exec(compile(source, f"/srv/{name}/helpers.py", "exec"), found)
+        works.append(found["work"])
+
+    samples = profile_of(engine_name, mode, lambda: (works[0](busy, 0.1), works[1](busy, 0.1)))
+
+    files = {frame.file for frame in samples.frames if frame.function == "work"}
+    assert files == {"/srv/first/helpers.py", "/srv/second/helpers.py"}
+
+
+@pytest.mark.parametrize(("engine_name", "mode"), LIVE)
 def test_nothing_is_left_open_and_signals_are_as_before(profile_of, engine_name, mode):
     profile_of(engine_name, mode, on_the_cpu)
     wait_for_samplers()
@@ -179,6 +201,66 @@ def test_a_child_process_may_be_started_while_sampling(profile_of, engine_name, 
 
     assert outputs == [b"child\n", 7]
     assert "busy" in {frame.function for frame in samples.frames}
+
+
+@pytest.mark.parametrize(("engine_name", "mode"), LIVE)
+def test_a_child_process_may_leave_the_view_by_an_exception(engine_name, mode):
+    script = """
+        import os, sys
+        from perf_panels.vmprof.live import Profile, sampled
+        from perf_panels.vmprof.modes import Choice
+
+        def forks():
+            child = os.fork()
+            if child == 0:
+                sys.exit(7)
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+        profile = Profile(Choice(sys.argv[1], sys.argv[2], 0.99), "GET /forks/")
+        with sampled(profile, "view"):
+            print(profile.marked("view", forks)())
+    """
+    ended = run(script, mode, engine_name)
+
+    assert (ended.returncode, ended.stdout) == (0, "7\n"), ended.stderr
+
+
+@pytest.mark.parametrize(("engine_name", "mode"), LIVE)
+def test_a_view_may_handle_the_signals_itself(engine_name, mode):
+    script = """
+        import signal, sys, time
+        from django.conf import settings
+        settings.configure(USE_I18N=False)
+        from perf_panels.vmprof.live import Profile, sampled
+        from perf_panels.vmprof.modes import Choice
+        from tests.vmprof.shares import busy
+
+        arrived = []
+
+        def handles():
+            for number in (signal.SIGALRM, signal.SIGPROF):
+                before = signal.signal(number, lambda number, frame: arrived.append(number))
+                busy(0.05)
+                signal.signal(number, before)
+                assert before == signal.SIG_DFL
+            signal.signal(signal.SIGALRM, lambda number, frame: arrived.append(number))
+            busy(0.05)
+            assert arrived == []
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            busy(0.05)
+
+        profile = Profile(Choice(sys.argv[1], sys.argv[2], 0.99), "GET /handles/")
+        with sampled(profile, "view"):
+            profile.marked("view", handles)()
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        time.sleep(0.05)
+        print(len(arrived), signal.signal(signal.SIGPROF, signal.SIG_DFL) == signal.SIG_DFL, profile.notes)
+    """
+    ended = run(script, mode, engine_name)
+
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("2 True")
+    assert ("set a handler" in ended.stdout) == (engine_name == "vmprof")
 
 
 @pytest.mark.parametrize(("engine_name", "mode"), LIVE)
@@ -316,6 +398,33 @@ def test_a_render_that_finds_the_profiler_taken_leaves_a_note_beside_the_view():
 
     assert not profile.refused
     assert profile.notes == ["The render was not sampled: by then GET /other/ was being profiled."]
+
+
+@pytest.mark.parametrize(("engine_name", "mode"), VMPROF)
+def test_the_sampler_that_takes_the_place_of_vmprof_is_not_faster_than_its_setting(profile_of, engine_name, mode):
+    number = signal.SIGPROF if mode == "cpu" else signal.SIGALRM
+    before = signal.signal(number, lambda number, frame: None)
+    try:
+        samples = profile_of(engine_name, mode, lambda: busy(0.3), period_ms=0.5)
+    finally:
+        signal.signal(number, before)
+
+    assert samples.engine == "sampler"
+    assert samples.count <= samples.wall_ms / modes.sampler_period_ms(0.5) + 1
+
+
+@pytest.mark.parametrize(("engine_name", "mode"), VMPROF)
+def test_a_stack_deeper_than_vmprof_records_keeps_its_time_and_its_end(profile_of, engine_name, mode):
+    clock = time.thread_time if mode == "cpu" else time.perf_counter
+
+    def deep(left):
+        return deep(left - 1) if left else half(0.6, clock)
+
+    samples = profile_of(engine_name, mode, lambda: (deep(700), third(1, clock)))
+
+    assert share_of(samples, "half") == pytest.approx(0.5, abs=0.1)
+    assert samples.other_threads <= samples.count / 20
+    assert any("deeper than vmprof records" in note for note in samples.notes)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="frames do not lie in chunks")

@@ -83,6 +83,14 @@ def test_the_cookie_is_checked(cookie, chosen):
     assert modes.chosen({modes.COOKIE: cookie}) == chosen
 
 
+def test_wall_mode_is_the_default_where_a_thread_has_no_cpu_clock(monkeypatch):
+    monkeypatch.setattr(modes, "why_not_vmprof", lambda mode: "tested")
+    monkeypatch.setattr(modes, "has_cpu_clock", lambda: False)
+
+    assert modes.chosen({})[0] == "wall"
+    assert modes.chosen({modes.COOKIE: "cpu:2"}) == ("wall", 2.0)
+
+
 # In the browser session
 
 

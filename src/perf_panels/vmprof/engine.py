@@ -8,10 +8,12 @@ stops in a ``finally``.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # the module below signal; not in the type stubs
 import ctypes
 import os
 import signal
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import Any
 
 from perf_panels.vmprof import prof
@@ -33,12 +35,35 @@ class Taken(Exception):  # noqa: N818 - an answer for people
 class Session:
     """
     A vmprof that samples this thread from ``timer.begin()`` to ``timer.end()``. ``stop`` returns what it wrote.
+
+    ``yielded``: the view set a handler for the signal of its own, and there were no samples from then on.
     """
 
     descriptor: int
     signal: int
     timer: ThreadTimer
     handlers: dict[int, Any]
+    yielded: bool = False
+    process: int = field(default_factory=os.getpid)
+    set_handler: Any = None
+
+    def watch(self) -> None:
+        """
+        Yield the signal to a view that sets a handler for it, which only the main thread can do.
+
+        Python's handler would take the place of vmprof's, and the next sample would call it, or kill the process.
+        """
+        original = self.set_handler = _signal.signal
+
+        def set_handler(number: int, handler: Any) -> Any:
+            if number == self.signal and not self.yielded:
+                self.yielded = True
+                self.timer.delete()
+                # A signal that is pending by now is dropped.
+                original(number, original(number, _signal.SIG_IGN))
+            return original(number, handler)
+
+        _signal.signal = set_handler  # what signal.signal calls, however it was imported
 
     def stop(self) -> bytes:
         """
@@ -47,6 +72,12 @@ class Session:
         ``vmprof.disable`` would take 20 ms to write the names of all code objects, leak half a megabyte, and in wall
         mode free the list of threads while the signal handler of another thread walks it.
         """
+        if self.set_handler is not None:
+            _signal.signal = self.set_handler
+        if self.yielded:
+            self.handlers[self.signal] = _handler(self.signal)
+        if self.process != os.getpid():
+            return self._left_by_a_child()
         try:
             _stop(self.signal, self.timer)
         finally:
@@ -55,6 +86,12 @@ class Session:
             data = _read_all(self.descriptor)
             os.close(self.descriptor)
         return data
+
+    def _left_by_a_child(self) -> bytes:
+        # vmprof has closed the file there and counts as stopped, but its timer, which a fork starts anew, goes on.
+        signal.setitimer(signal.ITIMER_REAL if self.signal == signal.SIGALRM else signal.ITIMER_PROF, 0)
+        _restore(self.handlers)
+        return b""
 
 
 def start(period_s: float, *, real_time: bool, memory: bool) -> Session:
@@ -88,7 +125,10 @@ def start(period_s: float, *, real_time: bool, memory: bool) -> Session:
         if isinstance(error, OSError):
             raise Taken(f"this system has no timer for one thread ({error})") from error
         raise
-    return Session(descriptor, number, session_timer, handlers)
+    session = Session(descriptor, number, session_timer, handlers)
+    if threading.current_thread() is threading.main_thread():
+        session.watch()
+    return session
 
 
 def records(data: bytes) -> list[prof.Record]:

@@ -4,6 +4,7 @@ A profile of the request that is being served: one at a time in the process, sta
 
 from __future__ import annotations
 
+import signal
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 
 from perf_panels import exclusive
-from perf_panels.vmprof import engine, markers, sampler, template_frames, tracebacks
+from perf_panels.vmprof import engine, markers, modes, sampler, template_frames, tracebacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -140,10 +141,15 @@ def _start(profile: Profile, recorded: Recorded) -> Callable[[], None]:
 
             def stop() -> None:
                 recorded.data = session.stop()
+                if session.yielded:
+                    profile.note(
+                        _("The view set a handler for %(signal)s, which vmprof needs: what came after was not sampled.")
+                        % {"signal": signal.Signals(session.signal).name}
+                    )
 
             return stop
     recorded.engine = "sampler"
-    safe = sampler.Session(choice.period_ms / 1000, memory=memory)
+    safe = sampler.Session(modes.sampler_period_ms(choice.period_ms) / 1000, memory=memory)
     recorded.began_ns, recorded.began_cpu_ns = safe.began_ns, safe.began_cpu_ns
 
     def stop_safe() -> None:

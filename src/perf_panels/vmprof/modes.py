@@ -42,9 +42,14 @@ class Choice(NamedTuple):
 def chosen(cookies: Mapping[str, str]) -> tuple[Mode, float]:
     """
     Return the mode and the period in ms that the browser session asks for, or the defaults.
+
+    The default is CPU mode, or wall mode where the system cannot tell the CPU time of a thread.
     """
-    mode, _colon, period = cookies.get(COOKIE, "").partition(":")
-    return mode if mode in MODES else "cpu", valid_period(period) or float(get_config().VMPROF_PERIOD_MS)
+    asked, _colon, period = cookies.get(COOKIE, "").partition(":")
+    mode: Mode = asked if asked in MODES else "cpu"
+    if why_unavailable(mode):
+        mode = "wall"
+    return mode, valid_period(period) or float(get_config().VMPROF_PERIOD_MS)
 
 
 def valid_period(given: str) -> float | None:
@@ -68,8 +73,14 @@ def choose(mode: Mode, period_ms: float, *, is_async: bool = False) -> Choice:
         why = _("An async view gives way to others, whose frames vmprof cannot be kept from, so a thread samples it.")
     if not why:
         return Choice(mode, "vmprof", period_ms)
-    # The sampler's thread takes the GIL for each look: more than this costs more than is allowed.
-    return Choice(mode, "sampler", max(period_ms, 1000 / get_config().VMPROF_SAMPLER_HZ), why)
+    return Choice(mode, "sampler", sampler_period_ms(period_ms), why)
+
+
+def sampler_period_ms(period_ms: float) -> float:
+    """
+    Return how often the safe sampler looks. Its thread takes the GIL each time: more would cost more than is allowed.
+    """
+    return max(period_ms, 1000 / get_config().VMPROF_SAMPLER_HZ)
 
 
 def is_allowed() -> bool:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 # Below this share of the time since the last look a thread is not computing: it waits, or has just begun to.
 _IDLE = 0.05
+# vmprof records some 508 frames of a stack with their lines, the innermost, and nothing says that there were more.
+_DEEPEST = 500
+_CUT = -1
 
 
 class Point(NamedTuple):
@@ -36,6 +39,8 @@ class Point(NamedTuple):
     weight: float
     at_ns: int | None
     rss_bytes: int | None
+    is_cut: bool = False
+    """There were more frames outside of these."""
 
 
 def samples_of(profile: Profile) -> Samples:
@@ -52,10 +57,12 @@ def samples_of(profile: Profile) -> Samples:
     builder = Builder()
     named = Named()
     began_ns = profile.phases[0].began_ns if profile.phases else 0
+    cut = 0
     for recorded in profile.phases:
         measured_ms = _measured_ns(recorded, clock) / 1e6
         points, others = _points(recorded, clock)
         _add(builder, named, recorded, points, (measured_ms, began_ns))
+        cut += sum(point.is_cut for point in points)
         samples.other_threads += others
         samples.phases_ms[recorded.phase] = samples.phases_ms.get(recorded.phase, 0.0) + measured_ms
         samples.lost_ms += 0.0 if points else measured_ms
@@ -63,6 +70,11 @@ def samples_of(profile: Profile) -> Samples:
         samples.cpu_ms += recorded.clock.cpu_ns / 1e6
         samples.waiting_ms += (recorded.clock.wall_ns - recorded.clock.running_ns) / 1e6
     samples.frames, samples.stacks = builder.frames, builder.stacks
+    if cut:
+        samples.notes.append(
+            _("%(cut)d samples were deeper than vmprof records: they begin %(deepest)d frames from their end.")
+            % {"cut": cut, "deepest": _DEEPEST}
+        )
     samples.is_async = any(recorded.is_async for recorded in profile.phases)
     return samples
 
@@ -95,16 +107,18 @@ class Named:
     """
 
     def __init__(self) -> None:
-        self._frames: dict[tuple[CodeType | None, int | None], Frame | None] = {}
+        # By identity: equal code in two files is equal. The points keep it alive.
+        self._frames: dict[tuple[int, int | None], Frame | None] = {}
 
     def stack(self, point: Point) -> list[Frame]:
         """
         Return the frames of a sample without our own.
         """
         frames = []
-        for key in zip(point.codes, point.lines, strict=True):
+        for code, line in zip(point.codes, point.lines, strict=True):
+            key = id(code), line
             if key not in self._frames:
-                self._frames[key] = names.frame_of(*key)
+                self._frames[key] = names.frame_of(code, line)
             frame = self._frames[key]
             if frame is not None:
                 frames.append(frame)
@@ -141,14 +155,17 @@ def points_of_file(
     """
     Return the request's samples in a file of vmprof's, and how many were of others.
 
-    ``phase`` keeps only those below its marker, where the session had both phases.
+    ``phase`` keeps only those below its marker, where the session had both phases. What is too deep for a marker to be
+    there counts as the view's: the timer runs below markers only.
     """
     markers = {id(code) for code, of in CODES.items() if phase in {None, of}}
     inside: list[tuple[prof.Record, int]] = []
     others = 0
     for record in prof.read(data):
         depth = _last(record.codes, markers)
-        if depth is None:
+        if depth is None and len(record.codes) >= _DEEPEST and phase != "render":
+            inside.append((record, _CUT))
+        elif depth is None:
             others += 1
         else:
             inside.append((record, depth))
@@ -161,6 +178,7 @@ def points_of_file(
             weigh(record.at_ns),
             record.at_ns if clock == "wall" else None,
             record.rss_bytes,
+            depth == _CUT,
         )
         for record, depth in inside
     ], others

@@ -38,7 +38,7 @@ class _Times(ctypes.Structure):
 class ThreadTimer:
     """
     Sends ``number`` to this thread every ``period_s`` seconds, of its CPU time or of the clock on the wall, from
-    ``begin()`` to ``end()``. ``delete()`` ends it for good.
+    ``begin()`` to ``end()``. ``delete()`` ends it for good. A child process does not have it: there nothing happens.
 
     Raises ``OSError`` where the system has no such timers.
     """
@@ -47,6 +47,7 @@ class ThreadTimer:
         every = _Moment(*divmod(round(period_s * 1e9), 1_000_000_000))
         self._every, self._never = _Times(every, every), _Times()
         self._timer = ctypes.c_void_p()
+        self._process: int | None = os.getpid()
         clock = time.CLOCK_THREAD_CPUTIME_ID if cpu else time.CLOCK_MONOTONIC
         event = _Event(number=number, notify=_SIGEV_THREAD_ID, thread=threading.get_native_id())
         _called("timer_create", clock, ctypes.byref(event), ctypes.byref(self._timer))
@@ -55,16 +56,23 @@ class ThreadTimer:
         """
         Send the first one a period from now.
         """
-        _called("timer_settime", self._timer, 0, ctypes.byref(self._every), None)
+        self._set(self._every)
 
     def end(self) -> None:
         """
         Send no more until the next ``begin()``; one that was sent already may still arrive.
         """
-        _called("timer_settime", self._timer, 0, ctypes.byref(self._never), None)
+        self._set(self._never)
 
     def delete(self) -> None:
-        _called("timer_delete", self._timer)
+        if self._process == os.getpid():
+            _called("timer_delete", self._timer)
+        self._process = None
+
+    def _set(self, times: _Times) -> None:
+        # This stands around the host's view, so nothing is raised: what fails costs samples.
+        if self._process == os.getpid():
+            _library().timer_settime(self._timer, 0, ctypes.byref(times), None)
 
 
 def _called(name: str, *arguments: Any) -> None:

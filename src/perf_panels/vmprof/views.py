@@ -73,8 +73,11 @@ def start(request: HttpRequest, wanted: Asked, stats: Stats) -> Stats:
     """
     config = get_config()
     asked = request.POST.get("mode", "")
+    mode = asked if asked in MODES else stats.get("mode", "cpu")
+    if why := modes.why_unavailable(mode):
+        raise Refused(why)
     limits = {
-        "mode": asked if asked in MODES else stats.get("mode", "cpu"),
+        "mode": mode,
         "samples": _number(request, "samples", config.VMPROF_REPLAY_SAMPLES, _MOST_SAMPLES),
         "seconds": _number(request, "seconds", config.VMPROF_REPLAY_SECONDS, _MOST_SECONDS),
         "period_ms": _period(request) or modes.chosen(request.COOKIES)[1],
