@@ -36,6 +36,7 @@ _ASKING = frozenset(
     {"_commit", "_execute", "_execute_with_wrappers", "_executemany", "_rollback", "commit", "connect", "cursor_iter"}
     | {
         "<lambda>",
+        "__iter__",
         "cursor_iter.<lambda>",
         "execute",
         "executemany",
@@ -45,6 +46,9 @@ _ASKING = frozenset(
         "get_new_connection",
     }
 )
+
+# DatabaseErrorWrapper stands around the driver's fetchone, fetchmany and fetchall; Python 3.10 has no qualified names.
+_FETCHING = frozenset({"DatabaseErrorWrapper.__call__.inner", "inner"})
 
 # What Django, the toolbar and decorators put between the server and the code that does the work.
 _BETWEEN = (
@@ -109,6 +113,8 @@ def _part_of_django(file: str, function: str) -> str:
         return TEMPLATES
     if "/django/db/" not in file:
         return DJANGO
+    if file.endswith("/django/db/utils.py"):
+        return DRIVER if function in _FETCHING else ORM
     asks = "/django/db/backends/" in file or file.endswith("/django/db/models/sql/compiler.py")
     return DRIVER if asks and function.rpartition("Wrapper.")[2] in _ASKING else ORM
 
