@@ -10,7 +10,6 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from perf_panels import heap
-from perf_panels.functions import function_of
 from perf_panels.origins import slashed
 from perf_panels.vmprof import template_frames, tracebacks
 from perf_panels.vmprof.samples import Frame
@@ -22,7 +21,8 @@ _MOST_KEPT = 50_000
 
 _known: dict[int, CodeType] = {}
 """The code objects met so far. Held, so that no other can get the id of one of them."""
-_jinja: dict[CodeType, Any] = {}
+_jinja: dict[int, tuple[CodeType, Any]] = {}
+"""By its id, each code object asked for, or of a Jinja template, with that template. Equal code may be of two files."""
 _lock = threading.Lock()
 
 
@@ -55,7 +55,9 @@ def frame_of(code: CodeType | None, line: int | None) -> Frame | None:
     template = _jinja_template(code)
     if template is not None:
         lineno = template.get_corresponding_lineno(line or code.co_firstlineno)
-        return Frame(template.filename or code.co_filename, lineno, code.co_name, line, template.name, lineno)
+        # One made from a string has no name.
+        name = template.name or code.co_filename
+        return Frame(template.filename or code.co_filename, lineno, code.co_name, line, name, lineno)
     return Frame(slashed(code.co_filename), code.co_firstlineno, function, line)
 
 
@@ -96,15 +98,37 @@ def _jinja_template(code: CodeType) -> Any:
     """
     Return the Jinja template that a code object was compiled from, or None.
     """
-    if "jinja2" not in sys.modules or code.co_filename.endswith(".py"):
+    file = code.co_filename
+    # "<frozen ...>" and "<string>" are Python's own: no need to look through all functions for them.
+    if "jinja2" not in sys.modules or file.endswith(".py") or file.startswith(("<frozen ", "<string>")):
         return None
-    if code not in _jinja:
-        if len(_jinja) > _MOST_KEPT:
-            _jinja.clear()
-        _jinja[code] = _search_jinja(code)
-    return _jinja[code]
+    with _lock:
+        if id(code) not in _jinja:
+            if len(_jinja) > _MOST_KEPT:
+                _jinja.clear()
+            _jinja.update(_templates())
+            for each in _with_nested(code):
+                _jinja.setdefault(id(each), (each, None))
+        return _jinja[id(code)][1]
 
 
-def _search_jinja(code: CodeType) -> Any:
-    function = function_of(code)
-    return None if function is None else function.__globals__.get("__jinja_template__")
+def _templates() -> dict[int, tuple[CodeType, Any]]:
+    """
+    Return the code objects of all Jinja templates: a macro's function is gone when its template has been rendered.
+    """
+    found: dict[int, tuple[CodeType, Any]] = {}
+    for function in heap.of_type(FunctionType):
+        # Nothing on Python 3.10 for a function that the collector has cleared.
+        module = function.__globals__
+        template = module.get("__jinja_template__") if type(module) is dict else None
+        if template is not None:
+            codes = [each for each in heap.referents([function]) if type(each) is CodeType]
+            found |= {id(each): (each, template) for code in codes for each in _with_nested(code)}
+    return found
+
+
+def _with_nested(code: CodeType) -> list[CodeType]:
+    codes = [code]
+    for each in codes:  # which grows meanwhile
+        codes += [constant for constant in each.co_consts if type(constant) is CodeType]
+    return codes
