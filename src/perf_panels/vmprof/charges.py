@@ -8,12 +8,14 @@ stack, with what that calls in Python, Django and C; or to a package's function,
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from itertools import takewhile
+from typing import TYPE_CHECKING, NamedTuple
 
 from perf_panels import origins
 from perf_panels.vmprof import owners
+from perf_panels.vmprof.tree import functions_of, together
 
 if TYPE_CHECKING:
     from perf_panels.vmprof.samples import Samples
@@ -60,6 +62,18 @@ class Charges:
     """The frame that is charged most in each area, with its milliseconds there."""
 
 
+class Hot(NamedTuple):
+    """
+    What a line is counted for: a place that is charged, the function the line is in, and which part of the charge.
+
+    The line is the place's own, or for a package's function the project's that calls it.
+    """
+
+    charged: int
+    function: int
+    in_database: bool
+
+
 def charge(tree: Tree) -> Charges:
     """
     Charge every sample once.
@@ -82,28 +96,60 @@ def charge(tree: Tree) -> Charges:
     return Charges(charges, areas, by_area)
 
 
-def hot_lines(samples: Samples, wanted: set[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:
+def hot_lines(samples: Samples, tree: Tree) -> dict[Hot, int]:
     """
-    Return the line most samples were at, by (file, first line) of ``wanted``; nothing where the engine knows no lines.
+    Return at which line most samples of a charge were; nothing where the engine knows no lines.
     """
-    keys = [(frame.file, frame.first_line) for frame in samples.frames]
-    of_interest = {
-        index for index, frame in enumerate(samples.frames) if frame.line is not None and keys[index] in wanted
-    }
-    counted: dict[tuple[Any, ...], Counter[int]] = {}
-    if of_interest:
-        for stack in samples.stacks:
-            for index in of_interest.intersection(stack.frames):
-                counted.setdefault(keys[index], Counter())[samples.frames[index].line or 0] += stack.samples
-    return {key: lines.most_common(1)[0][0] for key, lines in counted.items()}
+    alias = functions_of(samples.frames)[1]
+    counted: defaultdict[Hot, Counter[int]] = defaultdict(Counter)
+    for _phase, stack, _ms, count in together(samples):
+        kept = _kept(stack, alias, tree)
+        path = [alias[index] for index in kept]
+        place = _charged(path, tree)
+        if place is None:
+            continue
+        at = place - 1 if _called_by_project(path, place, tree) else place
+        frame = samples.frames[kept[at]]
+        if frame.line is not None and frame.template is None:
+            hot = Hot(path[place], path[at], in_database=_in_database(path[place + 1 :], tree))
+            counted[hot][frame.line] += count
+    return {hot: lines.most_common(1)[0][0] for hot, lines in counted.items()}
+
+
+def _kept(stack: tuple[int, ...], alias: list[int], tree: Tree) -> list[int]:
+    """
+    Return the frames of a stack that the tree has too, which keeps no lines.
+    """
+    kept: list[int] = []
+    in_template = False
+    for index in stack:
+        frame, between = tree.frames[alias[index]], tree.roles[alias[index]].between
+        in_template = in_template or frame.template is not None
+        if between == "always" or (between == "template" and in_template):
+            continue
+        if between == "inside" and kept and tree.frames[alias[kept[-1]]].file == frame.file:
+            continue
+        kept.append(index)
+    return kept
+
+
+def _called_by_project(path: list[int], place: int, tree: Tree) -> bool:
+    if tree.roles[path[place]].owner != owners.PACKAGE or not place:
+        return False
+    return tree.roles[path[place - 1]].owner == owners.PROJECT
 
 
 def _area(path: list[int], tree: Tree) -> str:
-    kinds = {tree.roles[frame].owner for frame in path}
-    # A query that a template sets off is the database's time.
-    if kinds & owners.DATABASE:
+    kinds = [tree.roles[frame].owner for frame in path]
+    # A query that a template sets off is the database's time; what save() calls back in the project is not.
+    below = takewhile(lambda kind: kind not in {owners.PROJECT, owners.TEMPLATES}, reversed(kinds))
+    if not owners.DATABASE.isdisjoint(below):
         return DATABASE
     return TEMPLATES if owners.TEMPLATES in kinds else CODE
+
+
+def _in_database(below: list[int], tree: Tree) -> bool:
+    return any(tree.roles[frame].owner in owners.DATABASE for frame in below)
 
 
 def _charged(path: list[int], tree: Tree) -> int | None:
@@ -139,7 +185,7 @@ def _add(entry: Charge, node: Node, path: list[int], place: int, tree: Tree) -> 
     below = path[place + 1 :]
     if place > 0:
         entry.callers[path[place - 1]] += node.self_samples
-    if any(tree.roles[frame].owner in owners.DATABASE for frame in below):
+    if _in_database(below, tree):
         entry.database_ms += node.self_ms
         entry.database_samples += node.self_samples
         return

@@ -11,14 +11,14 @@ from perf_panels.conf import get_config
 from perf_panels.findings import finding_dicts
 from perf_panels.origins import excerpt
 from perf_panels.vmprof import memory, stored
-from perf_panels.vmprof.charges import charge, hot_lines
-from perf_panels.vmprof.findings import Limits, Measured, findings
+from perf_panels.vmprof.charges import Hot, charge, hot_lines
+from perf_panels.vmprof.findings import Limits, Measured, findings, origin_of
 from perf_panels.vmprof.owners import label_of
 from perf_panels.vmprof.tree import build, functions_of
 
 if TYPE_CHECKING:
     from perf_panels.findings import Finding
-    from perf_panels.vmprof.charges import Charges
+    from perf_panels.vmprof.charges import Charge, Charges
     from perf_panels.vmprof.samples import Samples
     from perf_panels.vmprof.tree import Tree
 
@@ -32,8 +32,7 @@ def report(samples: Samples) -> dict[str, Any]:
     """
     tree = build(samples)
     charges = charge(tree)
-    measured = Measured(samples.count, samples.total_ms, samples.runs, samples.clock)
-    found = _at_hot_lines(samples, findings(tree, charges, measured, _limits()))
+    found = _found(samples, tree, charges)
     nodes, cut = stored.nodes_of(tree, samples.runs)
     stats = {
         "profile": _facts(samples),
@@ -141,18 +140,28 @@ def _headline(charges: Charges, samples: Samples) -> dict[str, Any] | None:
     }
 
 
-def _at_hot_lines(samples: Samples, found: list[Finding]) -> list[Finding]:
+def _found(samples: Samples, tree: Tree, charges: Charges) -> list[Finding]:
     """
-    Return the findings with the line that was running most often, where the engine knows lines.
+    Return the findings, each at the line that most of its samples were at, where the engine knows lines.
     """
-    wanted = {(each.origin.file, each.origin.line) for each in found if each.origin and not each.origin.template}
-    lines = hot_lines(samples, wanted)
+    measured, limits = Measured(samples.count, samples.total_ms, samples.runs, samples.clock), _limits()
+    found = findings(tree, charges, measured, limits)
+    if not found:
+        return []
+    lines = hot_lines(samples, tree)
+    of_each = [(each, findings(tree, replace(charges, charges=[each]), measured, limits)) for each in charges.charges]
     return [
-        replace(each, origin=replace(each.origin, line=lines[each.origin.file, each.origin.line]))
-        if each.origin and (each.origin.file, each.origin.line) in lines
-        else each
-        for each in found
+        _at_hot_line(finding, next(each for each, own in of_each if finding in own), tree, lines) for finding in found
     ]
+
+
+def _at_hot_line(finding: Finding, charge: Charge, tree: Tree, lines: dict[Hot, int]) -> Finding:
+    in_database = finding.rule == "database-time"
+    for function in (charge.frame, *charge.callers):
+        line = lines.get(Hot(charge.frame, function, in_database))
+        if line is not None and finding.origin == origin_of(tree.frames[function]):
+            return replace(finding, origin=replace(finding.origin, line=line))
+    return finding
 
 
 def _sources(found: list[Finding]) -> dict[str, list[dict[str, Any]]]:
