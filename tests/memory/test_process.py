@@ -21,13 +21,13 @@ from django.db import close_old_connections, connections
 from django.views.generic import ListView
 
 from perf_panels import afterwards
-from perf_panels.memory import objects
+from perf_panels.memory import kept, objects
 from perf_panels.memory.instances import Instances, counting, install
-from perf_panels.memory.kept import Baseline, _deep_bytes
+from perf_panels.memory.kept import Baseline, Weighing
 from perf_panels.memory.others import Crowd
 from perf_panels.memory.pauses import Pauses
 from perf_panels.memory.process import HighWater, Reading, noise_bytes
-from perf_panels.memory.sampling import MAX_POINTS, Sampler
+from perf_panels.memory.sampling import Sampler
 from tests.site.models import Author, Profile, Publisher
 
 MIB = 1024**2
@@ -166,19 +166,6 @@ def test_the_curve_does_not_read_what_the_request_has_given_back():
     sampler.stop()
 
     assert len(sampler.points) >= 3
-
-
-def test_a_long_curve_keeps_its_tops():
-    heights = [1, 9, 3, 4, 5]
-    numbers = iter(heights)
-    sampler = Sampler(lambda: next(numbers), lambda: 0.0)
-    for _ in heights:
-        sampler.add()
-
-    sampler.thin_out()
-
-    assert [point.rss_bytes for point in sampler.points] == [9, 4, 5]
-    assert MAX_POINTS < 1_000
 
 
 @pytest.mark.skipif((3, 12) <= sys.version_info < (3, 12, 6), reason="muppy hangs these: python/cpython#122695")
@@ -349,7 +336,28 @@ def test_what_the_toolbar_holds_is_measured_without_waking_lazy_objects():
 
     held = {"user": SimpleLazyObject(wake), "sql": ["SELECT 1" * 1_000]}
 
-    assert _deep_bytes([held], set()) > 8_000
+    assert Weighing(set()).bytes([held]) > 8_000
+
+
+def test_a_long_list_the_toolbar_holds_is_weighed_by_samples():
+    shared = "SELECT 1" * 10_000
+    held = [{"sql": shared, "params": f"{number:0100}"} for number in range(20_000)]
+    real = sys.getsizeof(held) + sys.getsizeof(shared) + 20_000 * (sys.getsizeof(held[0]) + sys.getsizeof(f"{0:0100}"))
+    weighing = Weighing(set())
+
+    size = weighing.bytes([held])
+
+    assert size == pytest.approx(real, rel=0.02)
+    assert not weighing.cut
+
+
+def test_what_is_not_weighed_to_its_end_is_said_to_be_at_least_that(monkeypatch):
+    monkeypatch.setattr(kept, "MAX_OBJECTS", 50)
+    weighing = Weighing(set())
+
+    weighing.bytes([{number: str(number) for number in range(100)}])
+
+    assert weighing.cut
 
 
 @pytest.mark.django_db

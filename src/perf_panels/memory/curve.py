@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 
 from perf_panels import numbers
+from perf_panels.memory.sampling import extremes
 from perf_panels.memory.wording import change, memory, place_of
 
 if TYPE_CHECKING:
@@ -40,13 +41,9 @@ def thinned(points: Sequence[Point]) -> list[list[float]]:
     """
     Return [milliseconds, bytes] of the points; of very many the highest and the lowest of each stretch.
     """
-    kept = list(range(len(points)))
-    if len(points) > MOST_POINTS:
-        stretch = -(-len(points) * 2 // MOST_POINTS)
-        groups = [kept[first : first + stretch] for first in range(0, len(points), stretch)]
-        extremes = {pick(group, key=lambda place: points[place].rss_bytes) for group in groups for pick in (min, max)}
-        kept = sorted(extremes | {0, len(points) - 1})
-    return [[round(points[place].at_ms, 2), points[place].rss_bytes] for place in kept]
+    while len(points) > MOST_POINTS:
+        points = [points[place] for place in extremes([point.rss_bytes for point in points])]
+    return [[round(point.at_ms, 2), point.rss_bytes] for point in points]
 
 
 def steps(points: Sequence[Point], noise_bytes: int) -> list[Stats]:

@@ -14,7 +14,7 @@ from perf_panels.memory.measurements import Point
 from perf_panels.memory.process import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
 INTERVAL_S = 0.005
@@ -81,13 +81,23 @@ class Sampler:
 
     def thin_out(self) -> None:
         """
-        Keep of every two neighbours the higher one, and read half as often from now on.
+        Keep half of the points, and read half as often from now on.
         """
         with self.lock:
-            pairs = zip(self.points[::2], self.points[1::2], strict=False)
-            rest = self.points[-1:] if len(self.points) % 2 else []
-            self.points = [max(pair, key=lambda point: point.rss_bytes) for pair in pairs] + rest
+            self.points = [self.points[place] for place in extremes([point.rss_bytes for point in self.points])]
         self.interval_s *= 2
+
+
+def extremes(heights: Sequence[float]) -> list[int]:
+    """
+    Return the places of the first and the last, and of the lowest and the highest of each four neighbours.
+    """
+    # The first is what all growth is measured from.
+    kept = {0, len(heights) - 1} if heights else set()
+    for first in range(0, len(heights), 4):
+        four = range(first, min(first + 4, len(heights)))
+        kept |= {min(four, key=heights.__getitem__), max(four, key=heights.__getitem__)}
+    return sorted(kept)
 
 
 def _place(frame: FrameType | None) -> Origin | None:

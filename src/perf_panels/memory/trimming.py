@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from perf_panels.memory.sampling import extremes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -68,8 +70,7 @@ def _cut_source(function: Stats) -> None:
 
 
 def _cut_curve(stats: Stats) -> None:
-    last = stats["curve"][-1]
-    stats["curve"] = [*stats["curve"][:-1:2], last]
+    stats["curve"] = [stats["curve"][place] for place in extremes([rss for _at, rss in stats["curve"]])]
 
 
 def _cut_places(model: Stats) -> None:
