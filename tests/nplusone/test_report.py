@@ -48,6 +48,15 @@ def test_entries_of_the_allowlist_that_match_nothing_are_named():
     assert unmatched(entries) == ["library.Book.autor", "*/no/such.py"]
 
 
+def test_of_identical_queries_one_may_stay(library):
+    recording = Recording()
+    with recording_into(recording):
+        for _ in range(4):
+            list(Book.objects.filter(title="no such"))
+
+    assert report(recording).excess == 3
+
+
 def test_an_eager_load_is_unused_only_after_several_requests(library):
     history.forget()
 

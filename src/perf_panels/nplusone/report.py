@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from perf_panels.nplusone.found import Found
     from perf_panels.nplusone.history import Unused
 
+_ONE_STAYS = frozenset({"duplicate-query", "write-loop"})
+"""Rules whose fix leaves one statement of the many."""
+
 
 @dataclass
 class Report:
@@ -61,11 +64,16 @@ def report(recording: Recording, unused: Sequence[Unused] = (), unused_requests:
         own=_worst_first(own),
         folded=_worst_first([each for each in kept if each.site.owner != PROJECT]),
         queries=recording.queries,
-        excess=sum(int(each.finding.evidence.get("queries", 0)) for each in own),
+        excess=sum(_excess(each.finding) for each in own),
         querysets=sum(peers.parent is None for peers in recording.peers),
         instances=sum(peers.rows for peers in recording.peers),
         allowed=len(found) - len(kept),
     )
+
+
+def _excess(finding: Finding) -> int:
+    queries = int(finding.evidence.get("queries", 0))
+    return max(0, queries - 1) if finding.rule in _ONE_STAYS else queries
 
 
 def _worst_first(found: list[Found]) -> list[Found]:
