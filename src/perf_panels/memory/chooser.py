@@ -28,9 +28,9 @@ def engines(stats: dict[str, Any], request_id: str) -> list[dict[str, Any]]:
         "answers": _(
             "Which statement made the process grow? Resident memory, statement by statement, in your functions."
         ),
-        "costs": _("a few µs for each line that runs; a page takes up to twice as long")
+        "costs": _("some 10 µs for each line of yours that runs; a page of templates takes up to twice as long")
         if _HAS_MONITORING
-        else _("a few µs for each line that runs; a page takes up to four times as long"),
+        else _("some 10 µs for each line of yours that runs; a page of templates takes up to four times as long"),
         "ways": [_way(request_id, LINES, _("Use Lines"))],
     }
     allocations = {
@@ -39,7 +39,7 @@ def engines(stats: dict[str, Any], request_id: str) -> list[dict[str, Any]]:
         "answers": _(
             "Which line allocated what, in any package, and what of it is still there? Exact, by tracemalloc."
         ),
-        "costs": _("a page takes several times as long, and the traces need memory of their own"),
+        "costs": _("a page takes several times as long, one that allocates much more; traces need memory too"),
         "ways": [
             _way(
                 request_id,

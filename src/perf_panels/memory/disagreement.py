@@ -55,6 +55,12 @@ def _resident(stats: dict[str, Any]) -> str:
     rise = stats["rise_bytes"]
     seen = max((max(line["increment_bytes"], line["spike_bytes"]) for line in lines), default=0)
     if rise >= _LITTLE_BYTES and lines and seen * 2 < rise:
+        if stats["meter"]["budget_hit"]:
+            text = _(
+                "The process grew by %(rise)s, and no statement below accounts for half of it: the readings had ended"
+                " after %(events)s line events (MEMORY_LINE_EVENTS). The steps of the curve name the lines that ran then."
+            )
+            return text % {"rise": memory(rise), "events": f"{stats['meter']['events']:,}"}
         text = _(
             "The process grew by %(rise)s, and no statement below accounts for half of it: it happened outside of the"
             " measured functions, in the render or in the framework. Allocations shows where."
