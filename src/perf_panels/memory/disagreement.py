@@ -58,7 +58,7 @@ def _resident(stats: dict[str, Any]) -> str:
         if stats["meter"]["budget_hit"]:
             text = _(
                 "The process grew by %(rise)s, and no statement below accounts for half of it: the readings had ended"
-                " after %(events)s line events (MEMORY_LINE_EVENTS). The steps of the curve name the lines that ran then."
+                " after %(events)s line events (MEMORY_LINE_EVENTS). The steps of the curve name the lines of then."
             )
             return text % {"rise": memory(rise), "events": f"{stats['meter']['events']:,}"}
         text = _(
