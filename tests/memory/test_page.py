@@ -423,22 +423,49 @@ def test_types_that_could_not_be_counted_say_why():
     assert "shop.OrderLine" in said
 
 
+def shown_chains(chains=(), count=1, stopped=()):
+    found = {"name": "OrderLine", "chains": chains, "count": count, "looked_at": 1, "elapsed_ms": "12.0 ms"}
+    html = render_to_string("perf_panels/memory/chains.html", found | {"stopped": dict(stopped)})
+    html5lib.HTMLParser(strict=True).parseFragment(html)
+    return text(html)
+
+
 def test_chains_are_lists_of_who_holds_whom():
     chain = [{"text": "OrderLine", "kind": "object"}, {"text": "list of 40,000", "kind": "list"}]
-    context = {
-        "name": "OrderLine",
-        "chains": [chain],
-        "count": 40_000,
-        "looked_at": 5,
-        "elapsed_ms": 12.0,
-        "stopped": True,
-    }
 
-    html = render_to_string("perf_panels/memory/chains.html", context)
+    said = shown_chains([chain], 40_000, {"ms": 3_000})
 
-    html5lib.HTMLParser(strict=True).parseFragment(html)
-    assert "list of 40,000" in html
-    assert "stopped at its time limit" in html
+    assert "list of 40,000" in said
+    assert "stopped at its time limit" in said
+
+
+@pytest.mark.parametrize(
+    ("stopped", "said"),
+    [
+        ({}, "No chain found. Only the search itself refers to them"),
+        ({"steps": 15}, "No chain found within 15 steps."),
+        ({"referrers": 100}, "No chain found. Of more than 100 referrers in one step only 100 were followed."),
+        ({"steps": 15, "referrers": 100}, "within 15 steps. What holds them is further away than that. Of more than"),
+        ({"ms": 3_000}, "No chain found in that time."),
+    ],
+)
+def test_objects_to_which_no_chain_was_found_are_not_said_to_be_gone(stopped, said):
+    page_text = shown_chains(stopped=stopped)
+
+    assert said in page_text
+    assert "gone" not in page_text
+    assert "holds any" not in page_text
+
+
+def test_objects_that_are_no_longer_there_are_said_to_be_gone():
+    assert "Nothing holds any. They are gone from the process." in shown_chains(count=0)
+
+
+def test_a_part_for_objects_without_rows_says_what_was_not_watched():
+    said = text(shown(stored(OBJECTS, objects=builders.objects(models=[], types=[]))))
+
+    assert "threads it starts are not watched" in said
+    assert "No type has more objects than before, or larger ones." in said
 
 
 # Leaks

@@ -43,7 +43,8 @@ class Found:
     looked_at: int = 0
     chains: list[list[dict[str, str]]] = field(default_factory=list)
     elapsed_ms: float = 0.0
-    stopped: bool = False
+    stopped: dict[str, int] = field(default_factory=dict)
+    """The limits at which it was stopped: "ms" for all objects, "steps" and "referrers" for one of them."""
 
 
 def search(name: str) -> Found:
@@ -60,7 +61,7 @@ def search(name: str) -> Found:
     # The last are the newest: those of the request that was just made.
     samples = objects[-SAMPLES:]
     objects.clear()
-    while samples and not found.stopped:
+    while samples and "ms" not in found.stopped:
         found.looked_at += 1
         chain = _Search(samples.pop(), began, hidden=(samples, objects)).run(found)
         if chain and chain not in found.chains:
@@ -81,6 +82,7 @@ class _Search:
         self.next: dict[int, tuple[Any, Any]] = {id(target): (target, None)}
         self.hidden = {id(each) for each in (*hidden, hidden, self.__dict__, self, self.next)}
         self.roots = _module_dicts()
+        self.cut = False
         self.hidden.add(id(self.roots))
 
     def run(self, found: Found) -> list[dict[str, str]]:
@@ -89,8 +91,12 @@ class _Search:
             root, frontier = self._level(frontier, found)
             if root is not None:
                 return self._described(root)
-            if found.stopped or not frontier:
-                return []
+            if "ms" in found.stopped or not frontier:
+                break
+        else:
+            found.stopped["steps"] = MAX_DEPTH
+        if self.cut:
+            found.stopped["referrers"] = MAX_FRONTIER
         return []
 
     def _level(self, frontier: list[Any], found: Found) -> tuple[Any, list[Any]]:
@@ -102,7 +108,7 @@ class _Search:
         further: list[Any] = []
         for through in range(MAX_TUPLES + 1):
             if (perf_counter() - self.began) * 1000 > BUDGET_MS:
-                found.stopped = True
+                found.stopped["ms"] = BUDGET_MS
                 break
             for holder in heap.holders(frontier, through):
                 if id(holder) in own or id(holder) in self.next or _is_ours(holder):
@@ -118,6 +124,7 @@ class _Search:
                 break
         # Classes and modules first: they lead to the shortest answer.
         further.sort(key=lambda each: not issubclass(type(each), (type, ModuleType, FunctionType)))
+        self.cut = self.cut or len(further) > MAX_FRONTIER
         return None, further[:MAX_FRONTIER]
 
     def _held(self, holder: Any, wanted: dict[int, Any], through: int) -> Any:
