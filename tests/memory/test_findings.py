@@ -95,6 +95,59 @@ def test_the_call_of_a_measured_function_is_not_blamed_for_it():
     assert [finding.origin.line for finding in found] == [41]
 
 
+def of_queries(kept, **changed):
+    """
+    A statement that ran 1,500 queries and added 6 MiB, of which so much is the toolbar's.
+    """
+    small = builders.process(rss_end_bytes=46 * MIB, rss_peak_bytes=46 * MIB)
+    lines = Metered([builders.function([builders.line(41, 6 * MIB)])])
+    return findings(measurements(LINES, lines=lines, process=small, kept=kept, **changed))
+
+
+def test_what_debug_and_the_toolbar_keep_is_not_blamed_on_the_statement_that_runs_the_queries():
+    (finding,) = of_queries(builders.kept(toolbar_panels={"SQLPanel": 5 * MIB}))
+
+    assert finding.severity == "info"
+    assert (
+        "6.2 MiB of what this request added is kept by DEBUG (1,204 statements in its query log) and this toolbar"
+        in (finding.detail)
+    )
+
+
+def test_what_is_much_without_debug_and_the_toolbar_is_a_problem():
+    (finding,) = of_queries(builders.kept(toolbar_panels={"SQLPanel": MIB}))
+
+    assert finding.severity == "warning"
+
+
+def test_where_allocations_know_that_the_line_itself_allocated_it_is_the_lines():
+    traced = builders.allocations(
+        rows=[Allocated(REPORTS, 41, "project", 6 * MIB, 9)],
+        peak_bytes=6 * MIB,
+        peak_seen_bytes=6 * MIB,
+        metered=Metered([builders.function([builders.line(41, 6 * MIB)])]),
+    )
+    kept = builders.kept(toolbar_panels={"SQLPanel": 5 * MIB})
+
+    (finding,) = findings(measurements(ALLOCATIONS, allocations=traced, kept=kept))
+
+    assert finding.severity == "warning"
+
+
+def test_allocations_of_the_toolbars_own_code_are_not_blamed_on_a_statement():
+    traced = builders.allocations(
+        rows=[],
+        own_bytes=5 * MIB,
+        peak_bytes=6 * MIB,
+        peak_seen_bytes=6 * MIB,
+        metered=Metered([builders.function([builders.line(41, 6 * MIB)])]),
+    )
+
+    (finding,) = findings(measurements(ALLOCATIONS, allocations=traced, kept=builders.kept(toolbar_panels={})))
+
+    assert finding.severity == "info"
+
+
 def test_code_that_is_not_the_projects_is_not_blamed():
     function = builders.function([builders.line(41, 50 * MIB)], owner="django")
 

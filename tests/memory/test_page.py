@@ -160,6 +160,14 @@ def test_what_debug_and_the_toolbar_keep_is_apart():
     assert "Toolbar: SQLPanel 640 KiB" in said
 
 
+def test_a_panel_that_was_not_weighed_to_its_end_keeps_at_least_that():
+    said = text(shown(stored(kept=builders.kept(cut_panels=["SQLPanel"]))))
+
+    assert "Of 112 MiB, at least 2.1 MiB is kept by DEBUG and this toolbar." in said
+    assert "Toolbar: SQLPanel at least 640 KiB" in said
+    assert "Toolbar: TemplatesPanel 210 KiB" in said
+
+
 def test_the_first_request_is_said_to_load_what_is_loaded_once():
     assert "No earlier request to this URL is stored" in text(shown(stored()))
     assert "No earlier request to this URL is stored" not in text(shown(stored(), stored()))

@@ -22,12 +22,14 @@ from django.template.base import Node, Template
 from perf_panels.memory.measurements import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MAX_OBJECTS = 20_000
 """Objects of one panel that are looked at; a panel with more is said to hold at least that much."""
 
 _LOG_SAMPLE = 200
+_SAMPLE = 200
+"""Entries of a long list: as many as begin it, and again as many from all over the rest."""
 _FLAT = frozenset({str, bytes, int, float, bool, type(None)})
 _SEQUENCES = frozenset({list, tuple, set, frozenset, deque})
 _NOT_THE_TOOLBARS = (
@@ -51,11 +53,13 @@ class Baseline:
         """
         entries, size = self._query_log()
         new = [template for template in _cached_templates() if id(template) not in self.templates]
+        panels, cut = _panels(toolbar)
         return Kept(
             query_log_entries=entries,
             query_log_bytes=size,
             template_debug_bytes=sum(map(_debug_bytes, new)),
-            toolbar_panels=_panels(toolbar),
+            toolbar_panels=panels,
+            cut_panels=cut,
         )
 
     def log(self) -> Iterator[Mapping[str, Any]]:
@@ -128,36 +132,63 @@ def _debug_bytes(template: Template) -> int:
     return sys.getsizeof(template.source) + sum(sys.getsizeof(each) + 56 for each in positions if each is not None)
 
 
-def _panels(toolbar: Any) -> dict[str, int]:
+def _panels(toolbar: Any) -> tuple[dict[str, int], list[str]]:
     """
-    Return {panel id: bytes} of what the toolbar's panels hold of this request, this package's own too.
+    Return {panel id: bytes} of what the toolbar's panels hold of this request, and which of them hold more than that.
     """
     seen = {id(toolbar)} | {id(panel) for panel in toolbar.enabled_panels}
-    sizes = {}
+    sizes, cut = {}, []
     for panel in toolbar.enabled_panels:
-        held = (vars(panel), toolbar.stats.get(panel.panel_id))
-        sizes[panel.panel_id] = _deep_bytes(held, seen)
-    return {panel_id: size for panel_id, size in sizes.items() if size}
+        weighing = Weighing(seen)
+        size = weighing.bytes((vars(panel), toolbar.stats.get(panel.panel_id)))
+        if size:
+            sizes[panel.panel_id] = size
+        if weighing.cut:
+            cut.append(panel.panel_id)
+    return sizes, cut
 
 
-def _deep_bytes(roots: Iterable[Any], seen: set[int]) -> int:
+class Weighing:
     """
-    Return the bytes of these objects and all they alone lead to: not the request, not the project's rows, no code.
+    Adds up objects and all they alone lead to: not the request, not the project's rows, no code, nothing ``seen``.
+
+    ``cut``: there were more than ``MAX_OBJECTS`` to look at.
     """
-    pending, size, left = list(roots), 0, MAX_OBJECTS
-    while pending and left:
-        each = pending.pop()
-        # Not isinstance: that would wake up a lazy object, such as request.user.
-        if id(each) in seen or issubclass(type(each), _NOT_THE_TOOLBARS):
-            continue
-        seen.add(id(each))
-        left -= 1
-        size += sys.getsizeof(each, 0)
-        pending += _inside(each)
-    return size
+
+    def __init__(self, seen: set[int]) -> None:
+        self.seen = seen
+        self.left = MAX_OBJECTS
+        self.cut = False
+
+    def bytes(self, roots: Iterable[Any]) -> int:
+        """
+        Return the bytes of these.
+        """
+        pending, size = list(roots), 0
+        while pending and self.left:
+            each = pending.pop()
+            # Not isinstance: that would wake up a lazy object, such as request.user.
+            if id(each) in self.seen or issubclass(type(each), _NOT_THE_TOOLBARS):
+                continue
+            self.seen.add(id(each))
+            self.left -= 1
+            size += sys.getsizeof(each, 0)
+            inside = _inside(each)
+            if len(inside) > 2 * _SAMPLE and type(each) in _SEQUENCES:
+                size += self._sampled(inside)
+            else:
+                pending += inside
+        self.cut = self.cut or bool(pending)
+        return size
+
+    def _sampled(self, entries: Sequence[Any]) -> int:
+        # What the entries share is counted with the first of them: those after it say what one more takes.
+        first, rest = entries[:_SAMPLE], entries[_SAMPLE:]
+        sample = rest[:: len(rest) // _SAMPLE]
+        return self.bytes(first) + self.bytes(sample) * len(rest) // len(sample)
 
 
-def _inside(container: Any) -> Iterable[Any]:
+def _inside(container: Any) -> Sequence[Any]:
     cls = type(container)
     if cls in _FLAT:
         return ()

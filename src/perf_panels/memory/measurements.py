@@ -94,6 +94,8 @@ class Kept:
     template_debug_bytes: int = 0
     toolbar_panels: dict[str, int] = field(default_factory=dict)
     """Bytes of what each panel of the toolbar holds of this request, by panel id."""
+    cut_panels: list[str] = field(default_factory=list)
+    """Those which hold more: there was too much to look at."""
 
     @property
     def total_bytes(self) -> int:

@@ -184,12 +184,20 @@ def _kept_text(stats: Stats) -> str:
     kept, growth = stats["kept"]["total_bytes"], stats["growth_bytes"]
     if not kept:
         return ""
-    words = {"growth": memory(growth), "kept": memory(kept)}
+    words = {"growth": memory(growth), "kept": _at_least(kept, cut=bool(stats["kept"]["cut_panels"]))}
     if not stats["process"]["reading"]:
-        return _("%(kept)s is kept by DEBUG and this toolbar.") % words
+        return _capital(_("%(kept)s is kept by DEBUG and this toolbar.") % words)
     if growth > kept:
         return _("Of %(growth)s, %(kept)s is kept by DEBUG and this toolbar.") % words
-    return _("%(kept)s is kept by DEBUG and this toolbar; the process grew by no more than that.") % words
+    return _capital(_("%(kept)s is kept by DEBUG and this toolbar; the process grew by no more than that.") % words)
+
+
+def _at_least(size: int, *, cut: bool) -> str:
+    return _("at least %(memory)s") % {"memory": memory(size)} if cut else memory(size)
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _kept_rows(kept: Stats) -> list[tuple[str, str]]:
@@ -197,11 +205,14 @@ def _kept_rows(kept: Stats) -> list[tuple[str, str]]:
         "count": f"{kept['query_log_entries']:,}"
     }
     rows = [
-        (_("Query log (connection.queries), %(entries)s") % {"entries": entries}, kept["query_log_bytes"]),
-        (_("What templates keep for their error page"), kept["template_debug_bytes"]),
-        *((_("Toolbar: %(panel)s") % {"panel": name}, size) for name, size in kept["toolbar_panels"].items()),
+        (_("Query log (connection.queries), %(entries)s") % {"entries": entries}, kept["query_log_bytes"], False),
+        (_("What templates keep for their error page"), kept["template_debug_bytes"], False),
+        *(
+            (_("Toolbar: %(panel)s") % {"panel": name}, size, name in kept["cut_panels"])
+            for name, size in kept["toolbar_panels"].items()
+        ),
     ]
-    return [(text, memory(size)) for text, size in sorted(rows, key=lambda row: -row[1]) if size]
+    return [(text, _at_least(size, cut=cut)) for text, size, cut in sorted(rows, key=lambda row: -row[1]) if size]
 
 
 def _change(stats: Stats, previous: Stats | None) -> Stats | None:
