@@ -31,7 +31,7 @@ class Log:
         return code in self.choose
 
     def calls(self, code, frame, called):
-        self.called.append(getattr(called, "__name__", repr(called)))
+        self.called.append(getattr(called, "co_name", None) or called.__name__)
 
 
 class LogRun:
@@ -76,6 +76,11 @@ def add(a, b):
 
 def outer():
     return add(1, 2)
+
+
+def calls_twice():
+    add(1, 2)
+    return add(3, 4)
 
 
 def fails():
@@ -272,6 +277,15 @@ def test_a_coroutine_that_began_outside_is_not_met():
     asyncio.run(around())
 
     assert not {"around", "inside"} & set(log.met_names)
+
+
+def test_each_line_that_calls_what_was_left_alone_is_shown(log):
+    with watch(log, calls_twice, meet=True):
+        calls_twice()
+
+    assert log.met_names.count("add") == 1
+    # Where calls are events, the first is one too.
+    assert log.called == ["add"] * (2 if sys.version_info >= (3, 12) else 1)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="needs sys.monitoring")

@@ -78,7 +78,10 @@ class Watcher(Protocol):
 
     def calls(self, code: CodeType, frame: FrameType, called: object) -> None:
         """
-        Look at what a line of a chosen function calls. Python 3.12 and later only, a few times for each place.
+        Look at what a line of a chosen function calls.
+
+        On Python 3.12 and later ``called`` is shown a few times for each place; before that it is the code object of a
+        function that was met and left alone, each time that it is called.
         """
 
 

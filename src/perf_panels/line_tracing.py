@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from perf_panels import exclusive
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextvars import ContextVar
     from types import CodeType, FrameType
 
@@ -38,6 +39,7 @@ class Tracing:
         self.current = current
         self.runs = runs
         self.local = threading.local()
+        self.trace = self._tracer()
 
     def open(self, watch: Watch) -> None:
         """
@@ -47,8 +49,7 @@ class Tracing:
         if not entered:
             if (holder := exclusive.trace_holder()) is not None:
                 raise exclusive.Busy("sys.settrace", holder)
-            self.local.trace = self._trace
-            sys.settrace(self.local.trace)
+            sys.settrace(self.trace)
         entered.append(watch)
 
     def leave(self, watch: Watch) -> None:
@@ -57,7 +58,7 @@ class Tracing:
         """
         self.local.entered.remove(watch)
         # Whoever set a trace function of their own in the meantime keeps it.
-        if not self.local.entered and sys.gettrace() is self.local.trace:
+        if not self.local.entered and sys.gettrace() is self.trace:
             sys.settrace(None)
 
     def add(self, watch: Watch, code: CodeType) -> None:
@@ -66,12 +67,26 @@ class Tracing:
         """
         watch.codes[id(code)] = code
 
-    def _trace(self, frame: FrameType, event: str, _arg: object) -> Any:
-        watch = self.current.get()
+    def _tracer(self) -> Callable[[FrameType, str, object], Any]:
+        # This is the cost of all code that is not watched, 0.4 µs a call: to be no method pays for the look at the caller.
+        watch_of, runs, begin = self.current.get, self.runs, self._begin
+
+        def trace(frame: FrameType, event: str, _arg: object) -> Any:
+            watch = watch_of()
+            if watch is None:
+                return None
+            # First of all what most calls are.
+            if id(frame.f_code) in watch.passed:
+                caller = frame.f_back
+                if caller in runs:
+                    watch.watcher.calls(caller.f_code, caller, frame.f_code)
+                return None
+            return begin(watch, frame) if event == "call" else None
+
+        return trace
+
+    def _begin(self, watch: Watch, frame: FrameType) -> Any:
         code = frame.f_code
-        # First of all what most calls are: this is the cost of all code that is not watched.
-        if watch is None or id(code) in watch.passed or event != "call":
-            return None
         run = self.runs.get(frame)
         if run is not None:
             run.resume()

@@ -10,6 +10,7 @@ import logging
 import sys
 import threading
 from time import perf_counter_ns as clock
+from types import CodeType
 from typing import TYPE_CHECKING
 
 from django.template.base import Template
@@ -20,7 +21,7 @@ from perf_panels.line_events import runs
 from perf_panels.lines.runs import LineRun, TemplateRun, Timed, lose
 
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
+    from types import FrameType
 
     from perf_panels.lines.timings import Chosen, Phase
     from perf_panels.statements import Statement
@@ -87,6 +88,10 @@ class Recorder:
         if self.failure is not None or not isinstance(run, LineRun):
             return
         try:
+            if isinstance(called, CodeType):
+                if id(called) not in run.cell.called and (known := self.met_codes.get(id(called))) is not None:
+                    run.cell.called[id(called)] = known[0], 0
+                return
             target = callee_of(called)
             if target is not None and target.owner != origins.OWN and target.code.co_name not in _NOT_FUNCTIONS:
                 run.cell.called.setdefault(id(target.code), (target, 0))
