@@ -10,7 +10,7 @@ import struct
 import pytest
 
 from perf_panels.vmprof import prof
-from perf_panels.vmprof.samples import Builder, Frame, Samples
+from perf_panels.vmprof.samples import Builder, Frame, Samples, Stack
 
 VIEW, MONEY = Frame("/srv/shop/views.py", 3, "export", 9), Frame("/srv/shop/format.py", 12, "money:eu", 14)
 
@@ -37,6 +37,27 @@ def test_vmprof_reads_what_was_written(mode):
     assert weights[view,] == pytest.approx(12.5)
     assert weights[view, money] == pytest.approx(2500)
     assert {memory for *_rest, memory in state.profiles} == ({0, 40 * 1024} if mode == "memory" else {0})
+
+
+def test_a_profile_of_which_no_memory_is_kept_claims_none():
+    samples = profile("memory")
+    samples.stacks = [stack._replace(rss_bytes=None) for stack in samples.stacks]
+
+    records = list(prof.read(prof.write(samples)))
+
+    assert [record.rss_bytes for record in records] == [None] * 5
+    assert records[-1].at_ns == pytest.approx(2512.5e6)
+
+
+def test_names_that_are_no_text_are_written(tmp_path):
+    vmprof = pytest.importorskip("vmprof")
+    frame = Frame("/srv/caf\udce9/views.py", 3, "na\udce9", 9)
+    path = tmp_path / "odd.prof"
+    path.write_bytes(prof.write(Samples("vmprof", "cpu", "cpu", 1.0, [frame], [Stack((0,), 5.0, "view")])))
+
+    tree = vmprof.read_profile(str(path)).get_tree()
+
+    assert tree.name == r"py:na\udce9:3:/srv/caf\udce9/views.py"
 
 
 def test_a_tree_can_be_made_of_it(tmp_path):

@@ -94,7 +94,8 @@ def write(samples: Samples) -> bytes:
     Return the profile as a file of vmprof's, in which every sample has the weight that the panel shows.
     """
     period_us = max(1, round(samples.period_ms_asked * 1000))
-    memory = samples.mode == "memory"
+    # What comes from the store has none: equal stacks are together there.
+    memory = samples.mode == "memory" and any(stack.rss_bytes is not None for stack in samples.stacks)
     parts = [
         struct.pack("<5q", 0, 3, 0, period_us, 0),
         struct.pack(">BhBB", _TAG_HEADER, _VERSION, _MEMORY if memory else 0, 7) + b"cpython",
@@ -134,4 +135,4 @@ def _address(index: int) -> int:
 def _name(frame: Frame) -> bytes:
     # vmprof splits at colons, from the left for the file: "py:function:first line:file".
     function = (frame.function or "?").replace(":", " line ")
-    return f"py:{function}:{frame.first_line}:{frame.file or '-'}".encode()
+    return f"py:{function}:{frame.first_line}:{frame.file or '-'}".encode(errors="backslashreplace")
