@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from perf_panels.explain import models_map
 from perf_panels.explain.indexes import Suggestion, suggest
 from perf_panels.explain.prefixes import obstacle
-from perf_panels.explain.schema import Schema
+from perf_panels.explain.schema import MoreThan, Schema
 from perf_panels.findings import Finding, Origin
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     from perf_panels.explain.plan import Node, Plan
     from perf_panels.explain.rules.base import Match
+
+
+MORE_THAN = "_more_than"
+"""Ends the name of a number that is exceeded."""
 
 
 @dataclass
@@ -62,7 +66,7 @@ def _advised(match: Match, plan: Plan, schema: Schema, origin: Origin | None) ->
         severity=match.severity,
         title=_filled(match.title, words) or "",
         detail=_filled(match.detail, words) or "",
-        evidence=match.evidence,
+        evidence=_evidence(match),
         advice=_advice(match, words, suggestion, problem),
         code=code,
         origin=origin,
@@ -71,6 +75,14 @@ def _advised(match: Match, plan: Plan, schema: Schema, origin: Origin | None) ->
         relation=_relation(match),
     )
     return Advised(finding, match.node, suggestion)
+
+
+def _evidence(match: Match) -> dict[str, float | int]:
+    bounds = {name for name, value in match.evidence.items() if isinstance(value, MoreThan)}
+    return {
+        f"{name}{MORE_THAN}" if name in bounds else name: int(value) if name in bounds else value
+        for name, value in match.evidence.items()
+    }
 
 
 def _columns(match: Match) -> str:

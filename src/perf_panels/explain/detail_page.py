@@ -13,6 +13,7 @@ from perf_panels import numbers
 from perf_panels.actions import token
 from perf_panels.conf import get_config
 from perf_panels.explain import PANEL_ID
+from perf_panels.explain.advice import MORE_THAN
 from perf_panels.explain.highlight import highlighted
 from perf_panels.explain.params import NotKept, shown
 from perf_panels.explain.plan_page import drawn, facts, same_steps
@@ -178,6 +179,9 @@ def _card(card: dict[str, Any], place: int, stats: Stats, request_id: str) -> di
 
 
 def _evidence(key: str, value: float) -> tuple[str, str]:
+    if key.endswith(MORE_THAN):
+        label, text = _evidence(key.removesuffix(MORE_THAN), value)
+        return label, _("more than %(number)s") % {"number": text}
     name = _EVIDENCE.get(key)
     if key.endswith("_ms"):
         return str(name or key.removesuffix("_ms").replace("_", " ")), numbers.ms(value)

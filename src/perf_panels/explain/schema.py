@@ -11,6 +11,37 @@ from typing import Any
 
 from perf_panels.explain.definitions import read_index, read_table
 
+COUNTED_TO = 10_000
+"""Where a table's size is not known, its rows are counted so far and one more."""
+
+
+class MoreThan(float):
+    """
+    A number of rows that is exceeded: somebody stopped counting there. So is what is made of it.
+    """
+
+    def __add__(self, other: float) -> MoreThan:
+        return MoreThan(float(self) + other)
+
+    def __mul__(self, other: float) -> MoreThan:
+        return MoreThan(float(self) * other)
+
+    def __truediv__(self, other: float) -> MoreThan:
+        return MoreThan(float(self) / other)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __round__(self, _digits: Any = None) -> Any:
+        return self
+
+
+def counted(rows: float) -> float:
+    """
+    Return a count that ended one after ``COUNTED_TO`` as what it says.
+    """
+    return MoreThan(COUNTED_TO) if rows > COUNTED_TO else float(rows)
+
 
 @dataclass(frozen=True)
 class Index:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from django.db import connections
 
-from perf_panels.explain.databases import database_for
+from perf_panels.explain import schema
+from perf_panels.explain.databases import database_for, sqlite_schema
 from perf_panels.explain.databases.base import NotPossible, Options
 from perf_panels.explain.plan import Kind
 from tests.explain.databases.conftest import another_alias
@@ -113,3 +114,14 @@ def test_an_unknown_engine_is_a_sentence(monkeypatch, unblocked):
 
     with pytest.raises(NotPossible, match="DuckDB, whose plans this panel cannot read"):
         database_for("default")
+
+
+def test_a_big_table_is_counted_up_to_a_limit(database, monkeypatch):
+    monkeypatch.setattr(sqlite_schema, "COUNTED_TO", 100)
+    monkeypatch.setattr(schema, "COUNTED_TO", 100)
+    monkeypatch.setattr(sqlite_schema, "statistics", lambda _connection: {})
+
+    rows = database.schema(["hostile"]).rows("hostile")
+
+    assert isinstance(rows, schema.MoreThan)
+    assert rows == 100

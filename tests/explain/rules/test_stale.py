@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 
 from perf_panels.explain.plan import Kind, Node, Plan
-from perf_panels.explain.query import Query
+from perf_panels.explain.plans import parse
+from perf_panels.explain.query import Query, read
 from perf_panels.explain.rules.base import Subject
 from perf_panels.explain.rules.stale import stale_stats
 from perf_panels.explain.rules.statistics import analyze_statement
-from perf_panels.explain.schema import Schema, Table
+from perf_panels.explain.schema import Index, Schema, Table
 
 
 def subject(table, engine="postgresql", **values):
@@ -52,3 +53,48 @@ def test_a_measured_plan_must_show_the_error():
 )
 def test_each_engine_has_its_own_words(engine, sql):
     assert analyze_statement(engine, "t") == sql
+
+
+def on_sqlite(sql, *lines):
+    indexes = [
+        Index("INTEGER PRIMARY KEY", ("id",), unique=True, primary=True),
+        Index("book_author", ("author_id",)),
+        Index("book_isbn", ("isbn",), unique=True),
+    ]
+    columns = dict.fromkeys(("id", "author_id", "isbn", "price"), "text")
+    book = Table("book", 20_000, columns, indexes, analysed=False)
+    plan = parse("sqlite", [(place, 0, 0, line) for place, line in enumerate(lines, 1)], sql)
+    return list(
+        stale_stats(Subject(plan, read(sql, "sqlite"), Schema(tables={"book": book, "author": Table("author", 9)})))
+    )
+
+
+@pytest.mark.parametrize(
+    ("sql", "line"),
+    [
+        ("SELECT * FROM book WHERE id = ?", "SEARCH book USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("SELECT * FROM book WHERE isbn = ?", "SEARCH book USING INDEX book_isbn (isbn=?)"),
+        ("SELECT * FROM book LIMIT 20", "SCAN book"),
+        ("SELECT COUNT(*) FROM book", "SCAN book USING COVERING INDEX book_author"),
+        ("SELECT * FROM book ORDER BY id LIMIT 1", "SCAN book"),
+        ("INSERT INTO author (name) VALUES (?)", "SEARCH book USING INDEX book_author (author_id=?)"),
+        ("DELETE FROM author WHERE id = ?", "SEARCH book USING COVERING INDEX book_author (author_id=?)"),
+    ],
+)
+def test_sqlite_has_nothing_to_guess(sql, line):
+    assert on_sqlite(sql, line) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "line"),
+    [
+        ("SELECT * FROM book WHERE price > ?", "SCAN book"),
+        ("SELECT * FROM book WHERE author_id = ?", "SEARCH book USING INDEX book_author (author_id=?)"),
+        ("SELECT * FROM book WHERE id > ?", "SEARCH book USING INTEGER PRIMARY KEY (rowid>?)"),
+        ("DELETE FROM book WHERE author_id = ?", "SEARCH book USING INDEX book_author (author_id=?)"),
+    ],
+)
+def test_sqlite_guesses_how_many_rows_a_condition_finds(sql, line):
+    (match,) = on_sqlite(sql, line)
+
+    assert match.title == "{table}: no statistics for 20,000 rows"

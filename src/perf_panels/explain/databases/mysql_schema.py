@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perf_panels.explain.schema import Index, Schema, Table
+from perf_panels.explain.schema import COUNTED_TO, Index, Schema, Table, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,7 +101,7 @@ def _add_indexes(schema: Schema, found: list[Any]) -> None:
 def _count(connection: Any, cursor: Any, table: Table) -> float | None:
     name = connection.ops.quote_name(table.name)
     try:
-        cursor.execute(f"SELECT COUNT(*) FROM (SELECT 1 FROM {name} LIMIT {COUNT_BELOW + 1}) counted")  # noqa: S608
-        return float(cursor.fetchone()[0])
+        cursor.execute(f"SELECT COUNT(*) FROM (SELECT 1 FROM {name} LIMIT {COUNTED_TO + 1}) counted")  # noqa: S608
+        return counted(cursor.fetchone()[0])
     except connection.Database.Error:
         return table.rows

@@ -7,12 +7,11 @@ from __future__ import annotations
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
-from perf_panels.explain.schema import Index, Schema, Table, index_from_postgresql
+from perf_panels.explain.schema import COUNTED_TO, Index, Schema, Table, counted, index_from_postgresql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-COUNT_LIMIT = 10_001
 
 # Pages times their size: pg_table_size() would wait for a table that is locked.
 _TABLES = """
@@ -84,8 +83,8 @@ def _count(connection: Any, name: str) -> float | None:
         cursor.execute("SAVEPOINT perf_panels_count")
         try:
             table = connection.ops.quote_name(name)
-            cursor.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {COUNT_LIMIT}) counted")  # noqa: S608 - quoted
-            return float(cursor.fetchone()[0])
+            cursor.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {COUNTED_TO + 1}) counted")  # noqa: S608 - quoted
+            return counted(cursor.fetchone()[0])
         except connection.Database.Error:
             cursor.execute("ROLLBACK TO SAVEPOINT perf_panels_count")
             return None

@@ -9,14 +9,14 @@ from typing import Any
 
 from perf_panels.explain.databases.connections import rows
 from perf_panels.explain.schema import (
+    COUNTED_TO,
     Schema,
     Table,
     columns_of_sqlite_table,
+    counted,
     index_from_sqlite,
     indexes_of_sqlite_table,
 )
-
-COUNT_LIMIT = 10_001
 
 
 def read(connection: Any, names: list[str]) -> Schema:
@@ -38,9 +38,9 @@ def read(connection: Any, names: list[str]) -> Schema:
         ):
             with suppress(ValueError):
                 table.indexes.append(index_from_sqlite(index_sql))
-        counted = statistics(connection).get(name)
-        table.analysed = counted is not None
-        table.rows = counted if counted is not None else _count(connection, name)
+        known = statistics(connection).get(name)
+        table.analysed = known is not None
+        table.rows = known if known is not None else _count(connection, name)
     return schema
 
 
@@ -69,6 +69,6 @@ def _columns(connection: Any, name: str) -> dict[str, str]:
 def _count(connection: Any, name: str) -> float | None:
     table = connection.ops.quote_name(name)
     with suppress(connection.Database.Error):
-        counted = rows(connection, f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {COUNT_LIMIT})")  # noqa: S608
-        return float(counted[0][0])
+        ((count,),) = rows(connection, f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {COUNTED_TO + 1})")  # noqa: S608
+        return counted(count)
     return None

@@ -29,7 +29,7 @@ from perf_panels.explain.rules.levels import (
 )
 from perf_panels.explain.rules.orders import columns_of, index_for
 from perf_panels.explain.rules.reading import through
-from perf_panels.explain.rules.wording import number
+from perf_panels.explain.rules.wording import number, up_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,7 +232,7 @@ def union_dedup(subject: Subject) -> Iterator[Match]:
         if not branches or rows < subject.limits.UNION_ROWS or (left or rows) < rows * subject.limits.DISCARD_SHARE:
             continue
         dropped = None if left is None else rows - left
-        counted = f"up to {number(rows)}" if subject.engine == "sqlite" else number(rows)
+        counted = up_to(rows) if subject.engine == "sqlite" else number(rows)
         yield Match(
             node=node,
             severity="info",

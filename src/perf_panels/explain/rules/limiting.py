@@ -10,7 +10,7 @@ from perf_panels.explain.plan import TABLE_SCANS, Kind
 from perf_panels.explain.rules.base import IndexNeed, Match, rule
 from perf_panels.explain.rules.needs import covered, order_of, ranges, seeks
 from perf_panels.explain.rules.reading import conditions_on, level_of, stops_early, table_of, whole
-from perf_panels.explain.rules.wording import number, severity, share, timing, took
+from perf_panels.explain.rules.wording import number, severity, share, timing, took, up_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ def _walk_match(subject: Subject, node: Node, table: str, conditions: list[Predi
         return Match(
             node,
             "info",
-            f"{{table}}: up to {number(rows)} rows walked in the order of ORDER BY to fill LIMIT",
+            f"{{table}}: {up_to(rows)} rows walked in the order of ORDER BY to fill LIMIT",
             "Estimated: rows are read in this order and each is compared with the condition. How many match is not in"
             " the plan: with many of them this is the best way.",
             "Index the condition's columns, then those of ORDER BY, if few rows match",

@@ -29,7 +29,7 @@ from perf_panels.explain.rules.orders import (
     order_of,
     wanted_rows,
 )
-from perf_panels.explain.rules.wording import number
+from perf_panels.explain.rules.wording import number, up_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ class Sort:
         Return the rows for a sentence; SQLite does not say how many of a table a filter leaves.
         """
         unknown = self.subject.engine == "sqlite" and bool(self.level.where)
-        return f"up to {number(self.rows)}" if unknown else number(self.rows)
+        return up_to(self.rows) if unknown else number(self.rows)
 
     @property
     def of_result(self) -> bool:

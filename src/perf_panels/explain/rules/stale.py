@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from perf_panels.explain.plan import TABLE_SCANS
 from perf_panels.explain.rules.base import Match, rule
 from perf_panels.explain.rules.estimates import misestimate
-from perf_panels.explain.rules.reading import table_of
+from perf_panels.explain.rules.levels import finds_one
+from perf_panels.explain.rules.reading import conditions_on, level_of, table_of, whole
 from perf_panels.explain.rules.statistics import analyze_statement
 from perf_panels.explain.rules.wording import number
 
@@ -36,10 +37,22 @@ def stale_stats(subject: Subject) -> Iterator[Match]:
         if node.kind in TABLE_SCANS
         and (table := subject.schema.table(table_of(subject, node)))
         and _is_stale(subject, table)
-        if not node.analyzed or misestimate(subject, node) is not None
+        if (misestimate(subject, node) is not None if node.analyzed else _guessed(subject, node))
     ]
     for _, node, table in sorted(stale, key=lambda found: -found[0])[:1]:
         yield _stale_match(subject, node, table)
+
+
+def _guessed(subject: Subject, node: Node) -> bool:
+    """
+    Say whether the planner had to guess how many rows a condition finds. SQLite shows what it does beside conditions,
+    too: it looks for one row by a key, reads a table in full, and searches tables for rows that refer to those changed.
+    """
+    if subject.engine != "sqlite":
+        return True
+    if level_of(subject, node) is None:
+        return not subject.query.readable
+    return bool(conditions_on(subject, node)) if whole(node) else not finds_one(subject, node)
 
 
 def _is_stale(subject: Subject, table: Table) -> bool:

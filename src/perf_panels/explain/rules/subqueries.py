@@ -24,7 +24,7 @@ from perf_panels.explain.rules.levels import (
     whole_rows,
 )
 from perf_panels.explain.rules.reading import table_of
-from perf_panels.explain.rules.wording import number
+from perf_panels.explain.rules.wording import number, up_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def correlated_subquery(subject: Subject) -> Iterator[Match]:
             severity=grade(subject, spent),
             title=f"{{table}}: a subquery runs {number(runs)} times, once for each row"
             if counted
-            else f"{{table}}: a subquery runs for each row, up to {number(runs)} times",
+            else f"{{table}}: a subquery runs for each row, {up_to(runs)} times",
             detail=_detail(subject, spent),
             advice="join and aggregate, aggregate once for all rows, or fetch them with prefetch_related",
             table=first_table(subject, _body(node)),

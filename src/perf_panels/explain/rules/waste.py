@@ -17,7 +17,7 @@ from perf_panels.explain.rules.reading import (
     table_of,
     whole,
 )
-from perf_panels.explain.rules.wording import number, severity, share, timing, took
+from perf_panels.explain.rules.wording import all_of, number, severity, share, timing, took
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ class Waste:
         Return how a title starts.
         """
         if self.kept is None:
-            return f"{{table}}: all {number(self.rows)} rows read"
+            return f"{{table}}: {all_of(self.rows)} rows read"
         return f"{{table}}: {number(self.rows)} rows read to find {number(self.kept)}"
 
     @property

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perf_panels.explain.schema import MoreThan
+
 if TYPE_CHECKING:
     from perf_panels.explain.plan import Node
     from perf_panels.explain.rules.base import Subject
@@ -21,7 +23,15 @@ def severity(subject: Subject, *nodes: Node) -> Severity:
 
 
 def number(value: float) -> str:
-    return f"{value:,.0f}"
+    return f"{'more than ' if isinstance(value, MoreThan) else ''}{value:,.0f}"
+
+
+def all_of(value: float) -> str:
+    return f"all{' of' if isinstance(value, MoreThan) else ''} {number(value)}"
+
+
+def up_to(value: float) -> str:
+    return f"up to {all_of(value) if isinstance(value, MoreThan) else number(value)}"
 
 
 def share(value: float) -> str:

@@ -12,7 +12,7 @@ from perf_panels.explain.rules.base import IndexNeed, Match, rule
 from perf_panels.explain.rules.needs import columns_of, index_for
 from perf_panels.explain.rules.reading import level_of
 from perf_panels.explain.rules.waste import wasted
-from perf_panels.explain.rules.wording import number, share
+from perf_panels.explain.rules.wording import all_of, number, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ def dml_scan(subject: Subject) -> Iterator[Match]:
         if verb and conditions:
             yield _match(
                 waste,
-                f"{{table}}: all {number(waste.rows)} rows read to {verb} {_kept(waste)}",
+                f"{{table}}: {all_of(waste.rows)} rows read to {verb} {_kept(waste)}",
                 "Index {columns}, or change the rows in batches by primary key",
                 columns_of(conditions),
                 index_for(subject, waste.node, waste.table, conditions),
@@ -60,7 +60,7 @@ def lock_scan(subject: Subject) -> Iterator[Match]:
         if conditions:
             yield _match(
                 waste,
-                f"{{table}}: all {number(waste.rows)} rows read to lock {_kept(waste)}",
+                f"{{table}}: {all_of(waste.rows)} rows read to lock {_kept(waste)}",
                 "Index {columns}",
                 columns_of(conditions),
                 index_for(subject, waste.node, waste.table, conditions),
