@@ -124,6 +124,7 @@ class NPlusOnePanel(ViewPanel):
             ],
             "folded": [_shown(finding) for finding in stats.get("folded") or []],
             "change": self._change(stats),
+            **_counted(stats),
         }
 
     def _change(self, stats: dict[str, Any]) -> dict[str, Any] | None:
@@ -141,6 +142,19 @@ class NPlusOnePanel(ViewPanel):
             "gone": [finding["title"] for key, finding in before.items() if key not in now],
             "new": [finding["title"] for key, finding in now.items() if key not in before],
         }
+
+
+def _counted(stats: dict[str, Any]) -> dict[str, str]:
+    """
+    Return in words what was watched.
+    """
+    counts = {key: stats.get(key) or 0 for key in ("queries", "querysets", "instances")}
+    texts = {
+        "queries": ngettext("%(count)s query", "%(count)s queries", counts["queries"]),
+        "querysets": ngettext("%(count)s queryset", "%(count)s querysets", counts["querysets"]),
+        "instances": ngettext("%(count)s model instance", "%(count)s model instances", counts["instances"]),
+    }
+    return {f"counted_{key}": texts[key] % {"count": f"{counts[key]:,}"} for key in texts}
 
 
 def _identity(finding: dict[str, Any]) -> tuple[Any, ...]:
