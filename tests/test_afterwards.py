@@ -10,6 +10,7 @@ import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.core.handlers.asgi import ASGIHandler
 from django.core.signals import request_finished
+from django.db import OperationalError
 from django.http import HttpResponse
 from django.urls import path
 
@@ -146,6 +147,29 @@ def test_a_job_that_fails_is_logged_and_the_next_one_runs(caplog):
     (record,) = caplog.records
     assert record.message == "A panel could not finish its work after the response"
     assert record.exc_info[0] is ZeroDivisionError
+
+
+def test_a_locked_store_is_one_line_that_names_the_remedy(caplog):
+    def fails():
+        raise OperationalError("database is locked")
+
+    with caplog.at_level(logging.WARNING, "perf_panels"):
+        after_a_request(fails)
+
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info) == ("WARNING", None)
+    assert "perf_panels.W005" in record.message
+
+
+def test_another_error_of_a_database_has_its_traceback(caplog):
+    def fails():
+        raise OperationalError("disk I/O error")
+
+    with caplog.at_level(logging.WARNING, "perf_panels"):
+        after_a_request(fails)
+
+    (record,) = caplog.records
+    assert record.exc_info[0] is OperationalError
 
 
 def test_the_work_does_not_hold_up_the_end_of_the_server():

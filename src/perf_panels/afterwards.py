@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from django.core.signals import request_finished
 from django.db import connections
 
+from perf_panels import considerate
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -93,5 +95,12 @@ def _run(jobs: tuple[Job, ...]) -> None:
 def _run_one(job: Job) -> None:
     try:
         job()
-    except Exception:
-        logger.exception("A panel could not finish its work after the response")
+    except Exception as error:
+        if considerate.is_locked(error):
+            # Nothing of ours is wrong, and the remedy is a setting: a traceback would hide it.
+            logger.warning(
+                "A panel could not store its work after the response: %s. Check perf_panels.W005 names the remedy.",
+                error,
+            )
+        else:
+            logger.exception("A panel could not finish its work after the response")

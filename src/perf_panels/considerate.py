@@ -55,6 +55,13 @@ def save_panel(store: Any, request_id: str, panel_id: str, stats: Any) -> None:
         store.save_panel(request_id, panel_id, stats)
 
 
+def is_locked(error: Exception) -> bool:
+    """
+    Say whether an exception is SQLite's word that somebody else held the lock for too long.
+    """
+    return isinstance(error, OperationalError) and "is locked" in str(error)
+
+
 def _saved(store: Any, request_id: str, panel_id: str, stats: Any) -> bool:
     try:
         with taking_the_database(_connection(store)):

@@ -202,7 +202,10 @@ def _planning_text(stats: Stats) -> str:
     if planning["state"] == "off":
         return _("No plan was made by itself (EXPLAIN_STATEMENTS is 0): open a statement and press Explain.")
     if planning["state"] == "pending":
-        return _("The plans of the slowest statements are made after the response; they are not stored yet.")
+        return _(
+            "The plans of the slowest statements are made after the response."
+            " They are not stored: not yet, or they could not be, and the log says why."
+        )
     made = ngettext(
         "%(made)d plan was made after the response, in %(time)s, without running anything.",
         "%(made)d plans were made after the response, in %(time)s, without running anything.",
