@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from perf_panels import origins
 from perf_panels.vmprof import owners
-from perf_panels.vmprof.tree import functions_of, together
+from perf_panels.vmprof.tree import functions_of, is_folded, together
 
 if TYPE_CHECKING:
     from perf_panels.vmprof.samples import Samples
@@ -123,13 +123,11 @@ def _kept(stack: tuple[int, ...], alias: list[int], tree: Tree) -> list[int]:
     kept: list[int] = []
     in_template = False
     for index in stack:
-        frame, between = tree.frames[alias[index]], tree.roles[alias[index]].between
-        in_template = in_template or frame.template is not None
-        if between == "always" or (between == "template" and in_template):
-            continue
-        if between == "inside" and kept and tree.frames[alias[kept[-1]]].file == frame.file:
-            continue
-        kept.append(index)
+        function = alias[index]
+        above = tree.frames[alias[kept[-1]]].file if kept else None
+        if not is_folded(tree.frames[function], tree.roles[function], above, in_template=in_template):
+            kept.append(index)
+        in_template = in_template or tree.frames[function].template is not None
     return kept
 
 

@@ -7,6 +7,7 @@ sure of that: its share less its error must still be over the threshold.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,8 +17,11 @@ from perf_panels import numbers
 from perf_panels.findings import Finding, Origin, Severity, worst_first
 from perf_panels.origins import short_path
 from perf_panels.vmprof import owners
+from perf_panels.vmprof.charges import Hot
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from perf_panels.vmprof.charges import Charge, Charges
     from perf_panels.vmprof.samples import Frame
     from perf_panels.vmprof.tree import Tree
@@ -61,14 +65,17 @@ def error(share: float, samples: int) -> float:
     return sqrt(likely * (1 - likely) / (samples + 2))
 
 
-def findings(tree: Tree, charges: Charges, measured: Measured, limits: Limits) -> list[Finding]:
+def findings(
+    tree: Tree, charges: Charges, measured: Measured, limits: Limits, lines: Mapping[Hot, int] | None = None
+) -> list[Finding]:
     """
-    Return the hot places, the worst first.
+    Return the hot places, the worst first, each at its line of ``lines`` where there is one.
     """
     if not measured.total_ms or measured.samples < FEW_SAMPLES:
         return []
-    found = [_hot(tree, each, measured, limits) for each in charges.charges]
-    found += [_database(tree, each, measured, limits) for each in charges.charges]
+    lines = lines or {}
+    found = [_hot(tree, each, measured, limits, lines) for each in charges.charges]
+    found += [_database(tree, each, measured, limits, lines) for each in charges.charges]
     return worst_first([each for each in found if each is not None])[:_MOST]
 
 
@@ -88,7 +95,7 @@ def name_of(frame: Frame) -> str:
     return frame.function if frame.template is None else f"{frame.template}:{frame.template_line}"
 
 
-def _hot(tree: Tree, charge: Charge, measured: Measured, limits: Limits) -> Finding | None:
+def _hot(tree: Tree, charge: Charge, measured: Measured, limits: Limits, lines: Mapping[Hot, int]) -> Finding | None:
     share, ms = charge.self_ms / measured.total_ms, charge.self_ms / measured.runs
     if share < limits.share or ms < limits.ms:
         return None
@@ -101,12 +108,14 @@ def _hot(tree: Tree, charge: Charge, measured: Measured, limits: Limits) -> Find
         detail=_detail(tree, charge, share, measured, limits),
         evidence=_evidence(ms, share, charge.samples, measured),
         advice=_advice(tree, charge, is_template=is_template),
-        origin=_origin(tree, charge),
+        origin=_origin(tree, charge, lines, in_database=False),
         saving_ms=None,
     )
 
 
-def _database(tree: Tree, charge: Charge, measured: Measured, limits: Limits) -> Finding | None:
+def _database(
+    tree: Tree, charge: Charge, measured: Measured, limits: Limits, lines: Mapping[Hot, int]
+) -> Finding | None:
     share, ms = charge.database_ms / measured.total_ms, charge.database_ms / measured.runs
     if share < limits.share or ms < limits.ms:
         return None
@@ -120,7 +129,7 @@ def _database(tree: Tree, charge: Charge, measured: Measured, limits: Limits) ->
         % {"share": _percent(share, measured)},
         evidence=_evidence(ms, share, charge.database_samples, measured),
         advice=_("Look into the panels N+1 and SQL EXPLAIN."),
-        origin=_origin(tree, charge),
+        origin=_origin(tree, charge, lines, in_database=True),
     )
 
 
@@ -198,15 +207,21 @@ def _advice(tree: Tree, charge: Charge, *, is_template: bool) -> str:
     return ""
 
 
-def _origin(tree: Tree, charge: Charge) -> Origin:
+def _origin(tree: Tree, charge: Charge, lines: Mapping[Hot, int], *, in_database: bool) -> Origin:
     """
     Return the place; for a function of a package the line of the project that calls it, where there is one.
     """
-    if tree.roles[charge.frame].owner == owners.PACKAGE:
-        for frame, _count in charge.callers.most_common():
-            if tree.roles[frame].owner == owners.PROJECT or tree.frames[frame].template is not None:
-                return origin_of(tree.frames[frame])
-    return origin_of(tree.frames[charge.frame])
+    place = charge.frame
+    if tree.roles[place].owner == owners.PACKAGE:
+        calling = (frame for frame, _count in charge.callers.most_common() if _is_own(tree, frame))
+        place = next(calling, place)
+    origin = origin_of(tree.frames[place])
+    line = lines.get(Hot(charge.frame, place, in_database))
+    return origin if line is None else replace(origin, line=line)
+
+
+def _is_own(tree: Tree, frame: int) -> bool:
+    return tree.roles[frame].owner == owners.PROJECT or tree.frames[frame].template is not None
 
 
 def _evidence(ms: float, share: float, samples: int, measured: Measured) -> dict[str, float | int]:

@@ -4,21 +4,20 @@ From the samples of an engine to what the panel stores. Pure; called after the r
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from perf_panels.conf import get_config
 from perf_panels.findings import finding_dicts
 from perf_panels.origins import excerpt
 from perf_panels.vmprof import memory, stored
-from perf_panels.vmprof.charges import Hot, charge, hot_lines
-from perf_panels.vmprof.findings import Limits, Measured, findings, origin_of
+from perf_panels.vmprof.charges import charge, hot_lines
+from perf_panels.vmprof.findings import Limits, Measured, findings
 from perf_panels.vmprof.owners import label_of
 from perf_panels.vmprof.tree import build, functions_of
 
 if TYPE_CHECKING:
     from perf_panels.findings import Finding
-    from perf_panels.vmprof.charges import Charge, Charges
+    from perf_panels.vmprof.charges import Charges
     from perf_panels.vmprof.samples import Samples
     from perf_panels.vmprof.tree import Tree
 
@@ -141,27 +140,8 @@ def _headline(charges: Charges, samples: Samples) -> dict[str, Any] | None:
 
 
 def _found(samples: Samples, tree: Tree, charges: Charges) -> list[Finding]:
-    """
-    Return the findings, each at the line that most of its samples were at, where the engine knows lines.
-    """
-    measured, limits = Measured(samples.count, samples.total_ms, samples.runs, samples.clock), _limits()
-    found = findings(tree, charges, measured, limits)
-    if not found:
-        return []
-    lines = hot_lines(samples, tree)
-    of_each = [(each, findings(tree, replace(charges, charges=[each]), measured, limits)) for each in charges.charges]
-    return [
-        _at_hot_line(finding, next(each for each, own in of_each if finding in own), tree, lines) for finding in found
-    ]
-
-
-def _at_hot_line(finding: Finding, charge: Charge, tree: Tree, lines: dict[Hot, int]) -> Finding:
-    in_database = finding.rule == "database-time"
-    for function in (charge.frame, *charge.callers):
-        line = lines.get(Hot(charge.frame, function, in_database))
-        if line is not None and finding.origin == origin_of(tree.frames[function]):
-            return replace(finding, origin=replace(finding.origin, line=line))
-    return finding
+    measured = Measured(samples.count, samples.total_ms, samples.runs, samples.clock)
+    return findings(tree, charges, measured, _limits(), hot_lines(samples, tree))
 
 
 def _sources(found: list[Finding]) -> dict[str, list[dict[str, Any]]]:

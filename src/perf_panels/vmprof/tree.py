@@ -170,14 +170,9 @@ def _folded(raw: _Raw, frames: list[Frame], roles: list[Role]) -> Node:
 
 
 def _entered(step: _Step, function: int, raw: _Raw, frames: list[Frame], roles: list[Role]) -> _Step:
-    between = roles[function].between
     in_template = step.in_template or frames[function].template is not None
-    drop = (
-        between == "always"
-        or (between == "template" and step.in_template)
-        or (between == "inside" and step.node.frame >= 0 and frames[step.node.frame].file == frames[function].file)
-    )
-    if drop:
+    above = frames[step.node.frame].file if step.node.frame >= 0 else None
+    if is_folded(frames[function], roles[function], above, in_template=step.in_template):
         return step._replace(raw=raw, in_template=in_template)
     path = step.path
     again = function in path
@@ -193,6 +188,17 @@ def _entered(step: _Step, function: int, raw: _Raw, frames: list[Frame], roles: 
                 node = node.parent or node
             return _Step(raw, node, path[: len(path) - length + 1], in_template)
     return _Step(raw, step.node.child(function, again=again), (*path, function), in_template)
+
+
+def is_folded(frame: Frame, role: Role, above: str | None, *, in_template: bool) -> bool:
+    """
+    Return whether a frame is left out, as it only stands between two others. ``above``: the file of the one before.
+    """
+    return (
+        role.between == "always"
+        or (role.between == "template" and in_template)
+        or (role.between == "inside" and above == frame.file)
+    )
 
 
 def _last(path: tuple[int, ...], function: int) -> int:
