@@ -42,6 +42,7 @@ def test_lines_keep_their_numbers_and_what_they_called(tmp_path):
             "sql_count": 4,
             "sql_ms": 9.5,
             "called": [{"id": "site.views:deep", "name": "deep", "owner": "project", "calls": 0, "kind": "function"}],
+            "calls_unknown": False,
             "called_left_out": 0,
         }
     ]

@@ -73,6 +73,7 @@ def test_a_view_has_its_functions_timed_and_their_hits_counted(url, ticked, stor
         assert stats["error"] is None
         assert names(stats) == sorted(map(known, shapes.SHAPES[url]))
         assert counted(stats) == expected(stats)
+        assert not any(line["calls_unknown"] for function in stats["functions"] for line in function["lines"])
     assert first["engine"] == FIRST_ENGINE
     if url not in shapes.ASYNC | shapes.LEFT_TO_US:
         assert second["engine"] == ENGINE

@@ -2,7 +2,10 @@
 Lines timed by line_profiler itself, on Python 3.10 and 3.11: for a view whose functions are known.
 
 line_profiler counts lines and nothing else: which functions a page calls, from which lines and templates, is kept here
-from an earlier run of the view, which our own events have timed. It finds a function by its bytecode and marks that in
+from earlier runs of the view, which our own events have timed. Another URL of the view may call others: it is left to
+our events at first, and so is one that has just come to a line they have not seen, or not been theirs for a while.
+
+line_profiler finds a function by its bytecode and marks that in
 the function, so it can time only functions that last. One made anew by each call of another is left to our events, and
 so is one that calls itself, or has no line that tells how often it was called.
 """
@@ -15,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.util import find_spec
+from time import monotonic
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +40,18 @@ if TYPE_CHECKING:
 
     Chosens = dict[int, tuple[Target, Chosen]]
 
+FRESH_S = 30
+"""How long a URL is known to call what it did: its template has rows by then that it had not."""
+
+MAX_SHOWN = 500
+
 
 @dataclass
 class Known:
     """
-    What an earlier run of a view has shown: functions by id, with the line that counts their calls, and what they call.
+    What earlier runs of a view have shown: functions by id, with the line that counts their calls, and what they call.
 
-    A function that is None cannot be timed here.
+    A function that is None cannot be timed here. ``shown`` has when each URL, with its method, was last looked at.
     """
 
     functions: dict[str, tuple[FunctionType, Target, int] | None] = field(default_factory=dict)
@@ -50,15 +59,16 @@ class Known:
     called: dict[tuple[str, int], dict[int, tuple[Target, int]]] = field(default_factory=dict)
     templates: dict[str, dict[tuple[str, str | None, int], int]] = field(default_factory=dict)
     met: dict[int, tuple[Target, bool]] = field(default_factory=dict)
+    shown: dict[str, float] = field(default_factory=dict)
 
 
 _known: dict[str, Known] = {}
 _guard = threading.Lock()
 
 
-def learn(view: str, recorder: Recorder) -> None:
+def learn(view: str, url: str, recorder: Recorder) -> None:
     """
-    Keep what our own events have shown of a view.
+    Keep what our own events have shown of a view; ``url`` begins with the method.
     """
     with _guard:
         known = _known.setdefault(view, Known())
@@ -77,14 +87,19 @@ def learn(view: str, recorder: Recorder) -> None:
         known.templates.setdefault(timed.target.id, {}).update(timed.templates)
         for line, cell in timed.cells.items():
             known.called.setdefault((timed.target.id, line), {}).update(cell.called)
+    if len(known.shown) >= MAX_SHOWN:
+        known.shown.clear()
+    known.shown[url] = monotonic()
 
 
-def engine(view: str, chosen: Chosens) -> ByLineProfiler | None:
+def engine(view: str, url: str, chosen: Chosens) -> ByLineProfiler | None:
     """
-    Return the engine for these functions and those that Django called earlier, or None where it cannot time them all.
+    Return the engine for these functions and those that Django called earlier.
+
+    None where it cannot time them all, or where this URL may call others.
     """
     known = _known.get(view)
-    if known is None or find_spec("line_profiler") is None:
+    if known is None or monotonic() - known.shown.get(url, -FRESH_S) >= FRESH_S or find_spec("line_profiler") is None:
         return None
     reasons = {target.id: reason for target, reason in chosen.values()}
     room = get_config().LINES_FUNCTIONS
@@ -97,7 +112,7 @@ def engine(view: str, chosen: Chosens) -> ByLineProfiler | None:
         if entry is None:
             return None
         functions.append((*entry, reason))
-    return ByLineProfiler(functions, known)
+    return ByLineProfiler(functions, known, url)
 
 
 class ByLineProfiler:
@@ -107,8 +122,9 @@ class ByLineProfiler:
 
     name = "line_profiler"
 
-    def __init__(self, functions: list[tuple[FunctionType, Target, int, Chosen]], known: Known) -> None:
+    def __init__(self, functions: list[tuple[FunctionType, Target, int, Chosen]], known: Known, url: str) -> None:
         self.known = known
+        self.url = url
         self.functions = functions
         self.recorder = Recorder({}, 0)
         self.recorder.met_codes = dict(known.met)
@@ -182,7 +198,12 @@ class ByLineProfiler:
     def _cell(self, target: Target, line: int, sql: Sequence[float]) -> Cell:
         cell = Cell()
         cell.queries, cell.query_ms = int(sql[0]), sql[1]
-        cell.called = {key: (each, 0) for key, (each, _) in self.known.called.get((target.id, line), {}).items()}
+        called = self.known.called.get((target.id, line))
+        if called is None:
+            cell.calls_unknown = True
+            self.known.shown.pop(self.url, None)
+        else:
+            cell.called = {key: (each, 0) for key, (each, _) in called.items()}
         return cell
 
 

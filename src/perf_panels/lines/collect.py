@@ -14,6 +14,7 @@ from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
+from asgiref.sync import iscoroutinefunction
 from django.utils.translation import gettext as _
 
 from perf_panels import selection, statements
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from django.http import HttpResponseBase
+    from django.http import HttpRequest, HttpResponseBase
 
     from perf_panels.functions import Target
     from perf_panels.line_events import Followed
@@ -94,15 +95,17 @@ class Collection:
     One request. ``timings`` gives what was timed; nothing is kept of the request itself.
     """
 
-    def __init__(self, name: str, view: Callable[..., Any], method: str, chosen: Selection, *, is_async: bool) -> None:
+    def __init__(self, name: str, view: Callable[..., Any], request: HttpRequest, chosen: Selection) -> None:
+        method = request.method or "GET"
         self.name = name
+        self.url = f"{method} {request.get_full_path()}"
         self.phase_ms: dict[str, float] = {}
         self.followed: Followed | None = None
         self.streaming = False
         self.targets = targets_of(view, method)
         selection.remember(name, self.targets)
         self.added, self.unseen = selection.chosen(name, chosen)
-        self.engine: Engine = _engine(name, self._chosen(), is_async=is_async)
+        self.engine = self._engine(is_async=iscoroutinefunction(view))
 
     @contextmanager
     def entered(self, phase: Phase) -> Iterator[None]:
@@ -123,7 +126,7 @@ class Collection:
         engine, recorder = self.engine, self.engine.recorder
         selection.remember(self.name, _met(recorder))
         if isinstance(engine, Events) and not HAS_MONITORING:
-            by_line_profiler.learn(self.name, recorder)
+            by_line_profiler.learn(self.name, self.url, recorder)
         in_line, whole, each_call = engine.overhead_ns
         timings = result.timings_of(recorder, engine=engine.name, overhead_ns=in_line, phase_ms=self.phase_ms)
         timings.whole_overhead_ns, timings.call_overhead_ns = whole, each_call
@@ -142,6 +145,13 @@ class Collection:
         self.streaming = response.streaming
         return self.followed
 
+    def _engine(self, *, is_async: bool) -> Engine:
+        chosen = self._chosen()
+        # line_profiler counts for a thread, and an event loop has many tasks in one.
+        if HAS_MONITORING or is_async:
+            return Events(chosen)
+        return by_line_profiler.engine(self.name, self.url, chosen) or Events(chosen)
+
     def _chosen(self) -> Chosens:
         chosen: Chosens = {
             id(target.code): (target, "second choice" if target.second_choice else "view") for target in self.targets
@@ -156,15 +166,10 @@ class Collection:
             yield _("Not seen under this view in this process yet, so not timed: %(names)s.") % {
                 "names": ", ".join(each.rpartition(":")[0] for each in timings.unseen)
             }
+        if any(line.calls_unknown for function in timings.functions for line in function.lines):
+            yield _("Lines ran here that had not run before: what they call is known from the next request on.")
         if self.streaming and self.followed is None:
             yield _("The body is sent after the view has returned, and was not timed.")
-
-
-def _engine(view: str, chosen: Chosens, *, is_async: bool) -> Engine:
-    # line_profiler counts for a thread, and an event loop has many tasks in one.
-    if HAS_MONITORING or is_async:
-        return Events(chosen)
-    return by_line_profiler.engine(view, chosen) or Events(chosen)
 
 
 def _met(recorder: Recorder) -> Iterator[Target]:

@@ -71,19 +71,17 @@ class LineProfilerPanel(ViewPanel):
         view_kwargs: dict[str, Any],
     ) -> Any:
         if iscoroutinefunction(view_func):
-            return selection.Awaited(request, partial(self.timed_view, request, view_func, is_async=True))
-        return self.timed_view(request, view_func, selection.read(request), is_async=False)
+            return selection.Awaited(request, partial(self.timed_view, request, view_func))
+        return self.timed_view(request, view_func, selection.read(request))
 
     @contextmanager
-    def timed_view(
-        self, request: HttpRequest, view: Callable[..., Any], chosen: Selection, *, is_async: bool
-    ) -> Iterator[None]:
+    def timed_view(self, request: HttpRequest, view: Callable[..., Any], chosen: Selection) -> Iterator[None]:
         """
         Time the view, or find out what stands in the way.
         """
         self.refused = refusal()
         if self.refused is None:
-            self.collection = Collection(self.view_name, view, request.method or "GET", chosen, is_async=is_async)
+            self.collection = Collection(self.view_name, view, request, chosen)
         with self._entered("view"):
             yield
 

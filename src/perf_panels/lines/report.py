@@ -86,5 +86,6 @@ def _line(line: LineTiming, own: float) -> dict[str, Any]:
         "sql_count": line.sql_count,
         "sql_ms": line.sql_ms,
         "called": [asdict(each) for each in line.called[:_CALLED]],
+        "calls_unknown": line.calls_unknown,
         "called_left_out": max(0, len(line.called) - _CALLED),
     }

@@ -99,6 +99,7 @@ def _line(number: int, cell: Cell) -> LineTiming:
         inner_ms=cell.inner_ns / 1e6,
         template_ms=cell.template_ns / 1e6,
         called=[called(target, count) for target, count in cell.called.values()],
+        calls_unknown=cell.calls_unknown,
     )
 
 

@@ -22,7 +22,17 @@ class Cell:
     What is counted of one line of one function in one phase.
     """
 
-    __slots__ = ("awaited_ns", "called", "hits", "inner_ns", "queries", "query_ms", "template_ns", "total_ns")
+    __slots__ = (
+        "awaited_ns",
+        "called",
+        "calls_unknown",
+        "hits",
+        "inner_ns",
+        "queries",
+        "query_ms",
+        "template_ns",
+        "total_ns",
+    )
 
     def __init__(self) -> None:
         self.hits = 0
@@ -33,6 +43,7 @@ class Cell:
         self.queries = 0
         self.query_ms = 0.0
         self.called: dict[int, tuple[Target, int]] = {}
+        self.calls_unknown = False
 
 
 class Timed:

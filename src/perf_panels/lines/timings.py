@@ -75,7 +75,8 @@ class LineTiming:
     One line: how often it ran, how long, and what it did. A line has the time of all that it calls.
 
     ``awaited_ms``, the time its coroutine was suspended at it, is not part of ``elapsed_ms``. ``inner_ms`` is: the time
-    of other timed functions entered while the line ran; so is ``template_ms``, of templates rendered by it.
+    of other timed functions entered while the line ran; so is ``template_ms``, of templates rendered by it. With
+    ``calls_unknown`` nobody looked at what it called.
     """
 
     line: int
@@ -87,6 +88,7 @@ class LineTiming:
     inner_ms: float = 0.0
     template_ms: float = 0.0
     called: list[Called] = field(default_factory=list)
+    calls_unknown: bool = False
 
 
 @dataclass
