@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from types import SimpleNamespace
 
 import pytest
 
 from perf_panels.checks import check_allowlist, check_engines, check_settings, check_store, check_toolbar
 from perf_panels.conf import Config, get_config
+from perf_panels.vmprof import modes, replaying, views
 
 
 def ids(messages):
@@ -53,6 +55,28 @@ def test_a_bad_number_is_an_error_and_the_default_holds(value, settings):
 
     assert ids(check_settings()) == ["perf_panels.E003"]
     assert get_config().NPLUSONE_THRESHOLD == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "most"),
+    [("VMPROF_PERIOD_MS", 25, 20), ("VMPROF_REPLAY_SAMPLES", 200_001, 200_000), ("VMPROF_REPLAY_SECONDS", 601, 600)],
+)
+def test_a_number_that_no_click_may_ask_for_is_an_error_and_the_default_holds(name, value, most, settings):
+    settings.PERF_PANELS = {name: value}
+
+    (error,) = check_settings()
+
+    assert f"must be at most {most}" in error.msg
+    assert get_config() == Config()
+
+
+def test_what_the_settings_allow_the_clicks_allow_too():
+    limits = {entry.name: entry.metadata for entry in fields(Config)}
+
+    period = limits["VMPROF_PERIOD_MS"]
+    assert (period["least"], period["most"]) == modes.PERIODS_MS
+    assert limits["VMPROF_REPLAY_SAMPLES"]["most"] == views._MOST_SAMPLES == replaying.MOST_SAMPLES
+    assert limits["VMPROF_REPLAY_SECONDS"]["most"] == views._MOST_SECONDS
 
 
 @pytest.mark.parametrize("value", ["shop.Product.category", [1], None])

@@ -63,7 +63,7 @@ class Config:
     EXPLAIN_LIMITS: Mapping[str, float] = field(default_factory=dict)
     """Thresholds of the rules by name (docs/explain.md lists them)."""
 
-    VMPROF_PERIOD_MS: float = field(default=0.99, metadata={"least": 0.25})
+    VMPROF_PERIOD_MS: float = field(default=0.99, metadata={"least": 0.25, "most": 20.0})
     """Milliseconds between two samples of vmprof (kernels give CPU samples at 4 ms at best, most of them)."""
 
     VMPROF_IN_PROCESS: int = field(default=1, metadata={"least": 0})
@@ -72,10 +72,10 @@ class Config:
     VMPROF_SAMPLER_HZ: float = 250.0
     """Samples per second of the safe sampler, which takes vmprof's place where that could crash the server."""
 
-    VMPROF_REPLAY_SAMPLES: int = 1_000
+    VMPROF_REPLAY_SAMPLES: int = field(default=1_000, metadata={"most": 200_000})
     """Samples after which More samples ends, if it is asked for no other number."""
 
-    VMPROF_REPLAY_SECONDS: int = 60
+    VMPROF_REPLAY_SECONDS: int = field(default=60, metadata={"most": 600})
     """Seconds after which More samples ends in any case."""
 
     VMPROF_HOT_PERCENT: float = 20.0
@@ -165,8 +165,10 @@ def _value_problem(known: Field[Any], value: Any) -> str | None:
     whole = isinstance(known.default, int)
     if not _is_number(value) or (whole and not isinstance(value, int)):
         return "must be a whole number" if whole else "must be a number"
-    least = known.metadata.get("least", 1)
-    return None if value >= least else f"must be at least {least}"
+    least, most = known.metadata.get("least", 1), known.metadata.get("most")
+    if value < least:
+        return f"must be at least {least}"
+    return f"must be at most {most:g}" if most is not None and value > most else None
 
 
 def _limits_problem(value: Any) -> str | None:

@@ -395,6 +395,16 @@ def test_more_samples_shows_how_far_it_is_and_then_the_merged_profile(busy_page,
     screenshot(f"more-{theme}")
 
 
+def test_more_samples_are_taken_for_so_many_seconds(busy_page):
+    panel = busy_page
+    panel.locator("[name=samples]").select_option(label="10 s")
+
+    panel.get_by_role("button", name="More samples").click()
+
+    panel.get_by_text("of 10 s").wait_for(timeout=60_000)
+    panel.locator("[data-perf-fact=samples] + span", has_text="runs").wait_for(timeout=60_000)
+
+
 def test_more_samples_are_of_the_mode_that_is_pressed(busy_page):
     panel = busy_page
     panel.locator("[data-perf-mode=wall]").click()

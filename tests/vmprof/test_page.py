@@ -125,6 +125,24 @@ def test_only_what_changes_nothing_is_run_again(method):
     assert "data-perf-start" not in html
 
 
+@pytest.mark.parametrize(
+    ("given", "offered", "chosen"),
+    [
+        ({}, ["100", "1000", "5000", "10 s", "30 s", "60 s"], "1000"),
+        ({"VMPROF_REPLAY_SAMPLES": 3_000}, ["100", "1000", "3000", "5000", "10 s", "30 s", "60 s"], "3000"),
+        ({"VMPROF_REPLAY_SECONDS": 20}, ["100", "1000", "5000", "10 s", "20 s"], "1000"),
+        ({"VMPROF_REPLAY_SECONDS": 5}, ["100", "1000", "5000", "5 s"], "1000"),
+    ],
+)
+def test_more_samples_ends_at_the_number_of_the_settings_at_another_or_after_seconds(given, offered, chosen, settings):
+    settings.PERF_PANELS = settings.PERF_PANELS | given
+
+    html = shown(stats(profile(EXPORT)))
+
+    assert re.findall(r"<option[^>]*>([^<]*)</option>", html) == offered
+    assert re.findall(r"<option[^>]* selected>([^<]*)<", html) == [chosen]
+
+
 def test_a_mode_that_is_not_to_be_had_says_why():
     modes = [{"mode": "memory", "engine": "sampler", "why": "", "unavailable": "On Linux only."}]
 

@@ -236,6 +236,56 @@ def test_the_time_that_was_asked_for_ends_it():
     assert "3 seconds" in told["sentence"]
 
 
+def test_seconds_may_be_asked_for_in_the_place_of_samples():
+    browser = Browser()
+    browser.open("/shares/")
+
+    told = browser.more(samples=replaying.MOST_SAMPLES, seconds=4)
+
+    assert told["by_time"]
+    assert (told["state"], told["seconds"]) == ("done", 4)
+    assert samples_of(browser.stats()).count == told["samples"] > 0
+    assert "sentence" not in told or "ended after" not in told["sentence"]
+
+
+def test_a_request_that_the_store_forgot_ends_it_and_stays_forgotten(monkeypatch):
+    browser = Browser()
+    browser.open("/endless/")
+    monkeypatch.setenv("PERF_PANELS_TEST_ENDLESS", "1")
+    browser.click("start", samples=1000)
+
+    get_store().delete(browser.request_id)
+    wait_for_the_end()
+
+    assert not get_store().exists(browser.request_id)
+
+
+def test_the_samples_of_a_request_that_the_store_forgot_are_not_stored(caplog):
+    browser = Browser()
+    browser.open("/shares/")
+    browser.click("start", samples=100_000)
+    while browser.click("progress")["samples"] == 0:
+        time.sleep(0.05)
+
+    get_store().delete(browser.request_id)
+    wait_for_the_end()
+
+    assert not get_store().exists(browser.request_id)
+    assert caplog.messages == []
+
+
+def test_a_stop_that_comes_too_late_brings_nothing_back():
+    assert replaying.stop("gone")["state"] == "none"
+    assert not get_store().exists("gone")
+
+
+def wait_for_the_end():
+    for thread in threading.enumerate():
+        if thread.name == "perf-panels-more-samples":
+            thread.join(10)
+            assert not thread.is_alive()
+
+
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
 def test_no_other_method_is_run_again(method):
     browser = Browser()

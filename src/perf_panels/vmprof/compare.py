@@ -28,7 +28,7 @@ def both(stats: Stats, previous: Stats) -> list[tuple[float, float]]:
     """
     Return for each node how many milliseconds the same node had and has, 0 where there was none.
 
-    Siblings of one file and name, such as two lambdas, are added up on either side: nothing that lasts tells them apart.
+    Siblings of one file and name, such as two lambdas, are added up on either side: nothing lasting tells them apart.
     """
     known: dict[tuple[int, Any], int] = {}
     then = _totals(previous, _paths(previous, known))

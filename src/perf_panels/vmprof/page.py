@@ -13,14 +13,18 @@ from django.utils.translation import gettext as _, ngettext
 
 from perf_panels import numbers
 from perf_panels.actions import token
+from perf_panels.conf import get_config
 from perf_panels.vmprof import PANEL_ID, compare, speedscope, tables
 from perf_panels.vmprof.findings import FEW_SAMPLES
 from perf_panels.vmprof.memory_page import memory_context
 from perf_panels.vmprof.owners import TOOLBAR
+from perf_panels.vmprof.replaying import MOST_SAMPLES
 from perf_panels.vmprof.wording import area_text, mode_text, name_of, owner_text, part_text, place_of, share_text
 
 Stats = dict[str, Any]
 
+_SAMPLES = (100, 1_000, 5_000)
+_SECONDS = (10, 30)
 _WAITED_SHARE = 0.5
 _WAITED_MS = 50.0
 _TOOLBAR_SHARE = 0.1
@@ -99,7 +103,19 @@ def _controls(stats: Stats, request_id: str) -> dict[str, Any]:
             }
             for name in ("list", "mode", "start", "progress", "stop")
         },
-        "samples_wanted": (100, 1_000, 5_000),
+    } | _ends()
+
+
+def _ends() -> dict[str, Any]:
+    """
+    Return what More samples may be asked for: samples, the setting's number chosen, or seconds, the setting's at most.
+    """
+    samples, seconds = get_config().VMPROF_REPLAY_SAMPLES, get_config().VMPROF_REPLAY_SECONDS
+    return {
+        "samples_chosen": samples,
+        "samples_wanted": sorted({*_SAMPLES, samples}),
+        "seconds_wanted": sorted({each for each in _SECONDS if each < seconds} | {seconds}),
+        "most_samples": MOST_SAMPLES,
     }
 
 
@@ -176,7 +192,7 @@ def _remarks(stats: Stats) -> list[str]:
     own_ms = sum(each["ms"] for each in stats["owners"] if each["owner"] == TOOLBAR)
     if own_ms > _TOOLBAR_SHARE * (facts["sampled_ms"] or 1):
         remarks.append(
-            _("%(time)s is the work of the toolbar's other panels: untick the dear ones to see the page alone.")
+            _("%(time)s is the work of the toolbar's other panels: untick the costly ones to see the page alone.")
             % {"time": numbers.ms(own_ms)}
         )
     if facts["other_threads"]:

@@ -21,6 +21,7 @@ from django.db import connections
 from django.utils.translation import gettext as _, ngettext
 
 from perf_panels import actions, considerate, exclusive
+from perf_panels.conf import get_config
 from perf_panels.vmprof import PANEL_ID, replay_process
 from perf_panels.vmprof.reduce import explain
 from perf_panels.vmprof.replay import Merged, from_json
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     Progress = dict[str, Any]
 
 TOOL = "More samples"
+MOST_SAMPLES = 200_000
+"""More than this may not be asked for. Whoever asks for so many wants all that the seconds give."""
 _PROGRESS = f"{PANEL_ID}.progress"
 _STOP = f"{PANEL_ID}.stop"
 _CRASHES_IN_A_ROW = 3
@@ -54,7 +57,7 @@ def start(request: HttpRequest, request_id: str, stats: dict[str, Any], wanted: 
             _("More samples of %(holder)s are being taken. Stop that first, or wait.") % {"holder": busy.holder}
         ) from None
     try:
-        considerate.save_panel(get_store(), request_id, _STOP, {"stop": False})
+        _keep(request_id, _STOP, {"stop": False})
         replay = Replay(request_id, job, wanted)
         replay.tell("running")
         # A daemon: the server's end ends it, and the process with it, whose standard input closes.
@@ -79,10 +82,9 @@ def stop(request_id: str) -> Progress:
     """
     Ask for the end, and wait a moment for it.
     """
-    store = get_store()
     for _attempt in range(20):
         # Written anew each time: two workers that write to one request can undo each other in the toolbar's stores.
-        considerate.save_panel(store, request_id, _STOP, {"stop": True})
+        _keep(request_id, _STOP, {"stop": True})
         time.sleep(0.1)
         now = progress(request_id)
         if now["state"] != "running":
@@ -103,6 +105,8 @@ class Replay:
         self.statuses: set[int] = set()
         self.notes: list[str] = []
         self.began = time.monotonic()
+        # Seconds that were asked for are seconds of sampling: the start of the process is not of them.
+        self.sampling = wanted["samples"] < MOST_SAMPLES
         self.in_a_row = 0
         self.said = 0.0
         self.telling = threading.Lock()
@@ -111,6 +115,7 @@ class Replay:
             "samples": 0,
             "wanted": wanted["samples"],
             "seconds": wanted["seconds"],
+            "by_time": wanted["samples"] >= MOST_SAMPLES,
             "runs": 0,
             "crashes": 0,
             "elapsed_s": 0.0,
@@ -128,6 +133,8 @@ class Replay:
         try:
             state, sentence = self._take()
             self._store()
+        except actions.Refused as gone:
+            state, sentence = "failed", str(gone)
         except Exception as error:  # noqa: BLE001 - nobody else would hear of it
             actions.logger.exception("More samples failed")
             state, sentence = "failed", f"{type(error).__name__}: {error}"
@@ -149,7 +156,7 @@ class Replay:
             }
             if sentence or state != "running":
                 self.progress["sentence"] = sentence
-            considerate.save_panel(get_store(), self.request_id, _PROGRESS, self.progress)
+            _keep(self.request_id, _PROGRESS, self.progress)
 
     def _take(self) -> tuple[str, str]:
         while True:
@@ -182,6 +189,8 @@ class Replay:
                 break
             message = json.loads(line)
             if "samples" not in message:
+                if not self.sampling:
+                    self.sampling, self.began = True, time.monotonic()
                 self.tell("running", _("Sampling."))
                 continue
             self.in_a_row = 0
@@ -196,10 +205,15 @@ class Replay:
                 break
 
     def _ended(self) -> tuple[str, str] | None:
+        if not get_store().exists(self.request_id):
+            return "failed", _("The request is no longer stored.")
         if self.progress["samples"] >= self.progress["wanted"]:
             return "done", ""
-        if time.monotonic() - self.began >= self.progress["seconds"]:
-            return "done", _("It ended after %(seconds)d seconds.") % {"seconds": self.progress["seconds"]}
+        limit_s = self.progress["seconds"] if self.sampling else get_config().VMPROF_REPLAY_SECONDS
+        if time.monotonic() - self.began >= limit_s:
+            if self.progress["by_time"] and self.progress["samples"]:
+                return "done", ""
+            return "done", _("It ended after %(seconds)d seconds.") % {"seconds": limit_s}
         if get_store().panel(self.request_id, _STOP).get("stop"):
             return "stopped", _("It was stopped. The samples so far are kept.")
         return None
@@ -260,15 +274,23 @@ class Replay:
             )
             samples.notes.append(crashed % {"count": samples.crashes})
         taken = {"taken_at": time.time()}
+        found = report(samples) | {"engine": samples.engine, "state": "done", "replay": taken}
+        found |= {"mode": samples.mode, "period_ms": self.period_ms}
         for _attempt in range(5):
-            stats = actions.stored_stats(PANEL_ID, self.request_id)
-            stats |= report(samples) | {"engine": samples.engine, "state": "done", "replay": taken}
-            stats |= {"mode": samples.mode, "period_ms": self.period_ms}
-            actions.save_stats(PANEL_ID, self.request_id, stats)
+            actions.update_stats(PANEL_ID, self.request_id, lambda stats: stats | found)
             time.sleep(0.1)
             # As in stop: the store may have lost it to a simultaneous write.
             if get_store().panel(self.request_id, PANEL_ID).get("replay") == taken:
                 return
+
+
+def _keep(request_id: str, key: str, value: Progress) -> None:
+    """
+    Store something of a request, unless it is gone: that would bring it back without its panels, in a real one's place.
+    """
+    store = get_store()
+    if store.exists(request_id):
+        considerate.save_panel(store, request_id, key, value)
 
 
 def _status_notes(statuses: set[int], expected: int) -> list[str]:

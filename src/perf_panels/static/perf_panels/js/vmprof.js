@@ -96,9 +96,10 @@ async function more(button) {
     say(button, "");
     button.disabled = true;
     try {
-        const samples = holder.querySelector("[name=samples]").value;
+        const [wanted] = holder.querySelector("[name=samples]").selectedOptions;
         const { start, startToken } = holder.dataset;
-        const asked = { token: startToken, samples, ...chosen(panelOf(holder)) };
+        const ends = { samples: wanted.value, seconds: wanted.dataset.seconds ?? "" };
+        const asked = { token: startToken, ...ends, ...chosen(panelOf(holder)) };
         await follow(holder, await post(panelOf(holder), start, asked));
     } catch (error) {
         say(button, error.message);
@@ -136,14 +137,17 @@ async function follow(holder, begun) {
 function tell(holder, answer) {
     const shown = holder.querySelector("[data-perf-progress]");
     shown.hidden = false;
-    shown.querySelector("progress").value = Math.min(100, (answer.samples / (answer.wanted || 1)) * 100);
+    const share = answer.by_time ? answer.elapsed_s / answer.seconds : answer.samples / (answer.wanted || 1);
+    shown.querySelector("progress").value = Math.min(100, share * 100);
     const values = {
         samples: answer.samples.toLocaleString("en"),
         wanted: answer.wanted.toLocaleString("en"),
         runs: answer.runs.toLocaleString("en"),
         seconds: Math.round(answer.elapsed_s),
+        limit: answer.seconds,
     };
-    const text = holder.dataset.text.replace(/%\((\w+)\)s/g, (_all, name) => values[name]);
+    const { text: ofSamples, textOfTime } = holder.dataset;
+    const text = (answer.by_time ? textOfTime : ofSamples).replace(/%\((\w+)\)s/g, (_all, name) => values[name]);
     shown.querySelector("[data-perf-said]").textContent = answer.samples ? text : answer.sentence;
 }
 
