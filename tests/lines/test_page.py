@@ -11,7 +11,7 @@ import pytest
 from django.template.loader import render_to_string
 
 from perf_panels.actions import asked
-from perf_panels.lines import PANEL_ID, page
+from perf_panels.lines import PANEL_ID, page, trimming
 from tests.lines.builders import called, function, line, seen, stats, template, timings, write
 
 HOSTILE = "\u202eevil\u202c <script>alert(1)</script> \"' مرحبا 数据库 " + "x" * 3_000
@@ -130,6 +130,26 @@ def test_without_a_finding_the_line_to_go_deeper_from_is_named(path):
 
     assert "Most of the time, 91.0 ms of 100 ms, is in line 5 of View.get." in text(html)
     assert tokens(html, "deeper")[0] == "site.views:loads"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "It was not seen to call anything that could be timed."),
+        ({"calls_unknown": True}, "What it calls is not known yet: run it again to see it."),
+    ],
+)
+def test_no_more_is_said_of_a_lines_calls_than_is_known(path, given, said):
+    html = text(panel(stats(timings(function(path, line(5, 91.0, **given), owner="rest_framework")))))
+
+    assert said in html
+
+
+def test_calls_that_were_not_kept_are_not_denied(path):
+    stored = stats(timings(function(path, line(5, 91.0, called=[called("loads")]), owner="rest_framework")))
+    trimming.shorten(stored, 10)
+
+    assert "What it calls was not kept." in text(panel(stored))
 
 
 def test_a_fast_page_is_good_news(path):

@@ -42,12 +42,14 @@ def next_step(stats: Stats, request_id: str) -> dict[str, Any] | None:
     function, line = max(lines, key=lambda each: each[1]["own_ms"])
     if line["own_ms"] < _LEAST_MS or own_share(line, stats) < _LEAST_SHARE:
         return None
+    called = deeper(line, stats, request_id)
     return {
         "text": _("Most of the time, %(ms)s of %(all)s, is in line %(line)d of %(function)s.")
         % {"ms": ms(line["own_ms"]), "all": ms(stats["total_ms"]), "line": line["line"], "function": function["name"]},
         "key": function["key"],
         "line": str(line["line"]),
-        "deeper": deeper(line, stats, request_id),
+        "deeper": called,
+        "calls": _calls_text(line, called),
     }
 
 
@@ -92,6 +94,17 @@ def severity_text(severity: str) -> str:
     Return a severity in the page's language.
     """
     return {"critical": _("critical"), "warning": _("warning"), "info": _("info")}[severity]
+
+
+def _calls_text(line: Stats, called: list[dict[str, Any]]) -> str:
+    if called:
+        return _("It calls these; time one of them to see its lines:")
+    # A request that is stored may be older than this key.
+    if line.get("calls_unknown"):
+        return _("What it calls is not known yet: run it again to see it.")
+    if line["called_left_out"]:
+        return _("What it calls was not kept.")
+    return _("It was not seen to call anything that could be timed.")
 
 
 def _card(finding: Stats, stats: Stats, request_id: str) -> dict[str, Any]:
