@@ -13,11 +13,12 @@ import sys
 import threading
 import time
 from collections import Counter
-from types import FrameType
+from types import FrameType, SimpleNamespace
 
 import pytest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connections
+from django.template import Engine, Template
 from django.views.generic import ListView
 
 from perf_panels import afterwards
@@ -349,6 +350,18 @@ def test_a_long_list_the_toolbar_holds_is_weighed_by_samples():
 
     assert size == pytest.approx(real, rel=0.02)
     assert not weighing.cut
+
+
+def test_templates_may_be_loaded_while_those_there_are_looked_at(monkeypatch):
+    cache = {name: Template("", engine=Engine()) for name in "ab"}
+    backend = SimpleNamespace(engine=SimpleNamespace(template_loaders=[SimpleNamespace(get_template_cache=cache)]))
+    monkeypatch.setattr(kept, "engines", SimpleNamespace(all=lambda: [backend]))
+    templates = kept._cached_templates()
+
+    next(templates)
+    cache["c"] = cache["a"]
+
+    assert list(templates) == [cache["b"]]
 
 
 def test_what_is_not_weighed_to_its_end_is_said_to_be_at_least_that(monkeypatch):

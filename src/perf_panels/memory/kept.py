@@ -116,7 +116,8 @@ def _cached_templates() -> Iterator[Template]:
     for backend in engines.all():
         engine = getattr(backend, "engine", None)
         for loader in getattr(engine, "template_loaders", ()):
-            for template in getattr(loader, "get_template_cache", {}).values():
+            # Other threads load templates meanwhile.
+            for template in getattr(loader, "get_template_cache", {}).copy().values():
                 if isinstance(template, Template):
                     yield template
 
