@@ -5,18 +5,20 @@ What stays after each of three requests is a leak; what stays once is a cache.
 from __future__ import annotations
 
 import time
+from collections import deque
+from types import SimpleNamespace
 
 import pytest
 from debug_toolbar.panels.sql import SQLPanel
 from debug_toolbar.store import get_store
 from debug_toolbar.toolbar import DebugToolbar, debug_toolbar_urls
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.test import Client
 from django.urls import path
 
-from perf_panels.memory import leaks
+from perf_panels.memory import after, leaks
 from perf_panels.memory.leaks import Left
-from perf_panels.memory.measurements import OBJECTS
+from perf_panels.memory.measurements import OBJECTS, Kept
 from perf_panels.memory.panel import MemoryProfilerPanel
 from perf_panels.memory.results import Objects, TypeGrowth
 from tests.memory.builders import MIB, measurements, process
@@ -24,6 +26,7 @@ from tests.site.models import Author
 
 KEPT = []
 FILLED = {}
+SLOW = {}
 
 
 def leaking(request):
@@ -43,7 +46,26 @@ def asking(request, times):
     return HttpResponse("<html><body></body></html>")
 
 
+def keeping(request):
+    response = HttpResponse(bytes(1) * MIB, content_type="application/octet-stream")
+    KEPT.append(response)
+    return response
+
+
+def late(request):
+    response = HttpResponse(bytes(1) * MIB, content_type="application/octet-stream")
+    SLOW["held"].append(response)
+    return response
+
+
+def streaming(request):
+    return StreamingHttpResponse(iter(["<html><body></body></html>"]))
+
+
 urlpatterns = [
+    path("keeping/", keeping),
+    path("late/", late),
+    path("streaming/", streaming),
     path("leaking/", leaking),
     path("caching/", caching),
     path("asking/<int:times>/", asking),
@@ -73,6 +95,7 @@ def visit(settings, monkeypatch, no_coverage):
     leaks.forget()
     KEPT.clear()
     FILLED.clear()
+    SLOW.clear()
 
 
 def looked_at(client, url):
@@ -82,7 +105,7 @@ def looked_at(client, url):
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         stats = store.panel(request_id, "MemoryProfilerPanel")
-        if stats["complete"]:
+        if stats["complete"] or stats.get("unseen"):
             return stats
         time.sleep(0.01)
     pytest.fail("nobody looked at what stayed")
@@ -104,6 +127,55 @@ def test_a_cache_that_fills_once_is_not_reported(visit):
     stats = visit("/caching/", "allocations")
 
     assert [each["leaks"] for each in stats] == [[], [], []]
+
+
+def test_a_view_that_keeps_its_responses_leaks_them(visit, monkeypatch):
+    monkeypatch.setattr(after, "PATIENCE_S", 0.0)
+
+    stats = [*visit("/keeping/", "allocations"), *visit("/keeping/", "allocations")]
+
+    assert [len(each["leaks"]) for each in stats[:4]] == [0, 0, 0, 1]
+    assert {each["unseen"] for each in stats} == {"held"}
+    (leak,) = stats[3]["leaks"]
+    assert leak["growth_bytes"] == pytest.approx(MIB, rel=0.1)
+    assert leak["origin"]["file"] == __file__
+
+
+def test_responses_that_a_server_lets_go_late_are_no_leak(visit, monkeypatch):
+    monkeypatch.setattr(after, "PATIENCE_S", 0.0)
+    # A pool of two threads, each of which holds its last response until its next request.
+    SLOW["held"] = deque(maxlen=2)
+
+    stats = [*visit("/late/", "allocations"), *visit("/late/", "allocations")]
+
+    assert {each["unseen"] for each in stats} == {"held"}
+    assert [each["leaks"] for each in stats] == [[]] * 6
+
+
+def test_how_many_requests_were_looked_at_is_stored(visit, monkeypatch):
+    monkeypatch.setattr(after, "PATIENCE_S", 20.0)
+
+    stats = [*visit("/caching/", "allocations"), *visit("/caching/", "lines")]
+
+    assert [each["looked_at"] for each in stats] == [1, 2, 3, 1, 2, 3]
+    assert {each["unseen"] for each in stats} == {""}
+
+
+def test_a_streamed_response_is_said_not_to_be_looked_at(visit):
+    stats = visit("/streaming/", "allocations")
+
+    assert [(each["unseen"], each["complete"]) for each in stats] == [("streamed", False)] * 3
+
+
+def test_a_look_that_the_next_request_took_away_is_said_not_to_follow(monkeypatch):
+    saved = {}
+    monkeypatch.setattr(after.actions, "save_stats", lambda panel, request, stats: saved.update(stats))
+    monkeypatch.setattr(after, "get_store", lambda: SimpleNamespace(panel=lambda *_: {"complete": False}))
+    too_late = SimpleNamespace(after=lambda: False, release=lambda: None)
+
+    after.look_again(too_late, Kept(), "a view", "request", lambda: None)
+
+    assert saved == {"complete": False, "unseen": "late"}
 
 
 def lefts(*process_bytes):

@@ -16,7 +16,18 @@ from django.utils import translation
 
 from perf_panels.findings import Origin
 from perf_panels.memory import allocations_page, lines_page, page, trimming
-from perf_panels.memory.measurements import ALLOCATIONS, LINES, OBJECTS, Leak, Others, Process
+from perf_panels.memory.measurements import (
+    ALLOCATIONS,
+    BESIDE,
+    HELD,
+    LATE,
+    LINES,
+    OBJECTS,
+    STREAMED,
+    Leak,
+    Others,
+    Process,
+)
 from perf_panels.memory.report import report
 from perf_panels.memory.results import Allocated, Metered, Objects, TypeGrowth
 from perf_panels.memory.wording import DASH
@@ -25,6 +36,9 @@ from tests.memory.builders import KIB, MIB, REPORTS, measurements
 
 HOSTILE = "\u202eevil\u202c <script>alert(1)</script> \"' مرحبا 数据库 " + "x" * 3_000
 MINUS = "\N{MINUS SIGN}"
+
+ASKED = {"leak_requests": 3}
+"""The tests' settings look at no request, unless told to."""
 
 
 def stored(engine=LINES, *, watched=True, recorded_at=1.0, **changed):
@@ -493,7 +507,37 @@ def test_no_leak_is_said_only_once_it_was_looked_at(settings):
     settings.PERF_PANELS = {"MEMORY_LEAK_REQUESTS": 3}
 
     assert "which is not yet stored" in text(shown(stored()))
-    assert "Nothing that grew in each of the last 3 requests" in text(shown(stored(complete=True)))
+    said = text(shown(stored(OBJECTS, objects=Objects(), complete=True, looked_at=3) | ASKED))
+
+    assert "Nothing that grew in each of the last 3 requests" in said
+    assert "nothing grew from request to request" in said
+
+
+def test_before_enough_requests_were_looked_at_nothing_is_claimed():
+    said = text(shown(stored(OBJECTS, objects=Objects(), complete=True, looked_at=1) | ASKED))
+
+    assert "1 of 3 requests to this view looked at so far, in this process and with this engine." in said
+    assert "Nothing to change here." in said
+    assert "nothing grew" not in said
+
+
+@pytest.mark.parametrize(
+    ("unseen", "complete", "words"),
+    [
+        (STREAMED, False, "Not looked at: this response is streamed"),
+        (LATE, False, "Not looked at: the next request began before the response of this one was gone"),
+        (HELD, True, "The response was still held a second after it was sent, by the server or by your code"),
+        (BESIDE, True, "Not counted: what stayed may be that of the other requests"),
+    ],
+)
+def test_why_a_request_does_not_tell_what_stays_is_said(unseen, complete, words):
+    stats = stored(OBJECTS, objects=Objects(), complete=complete, looked_at=2, unseen=unseen)
+
+    said = text(shown(stats | ASKED))
+
+    assert words in said
+    assert "open it again" not in said
+    assert "nothing grew" not in said
 
 
 def test_a_look_that_is_turned_off_is_said(settings):

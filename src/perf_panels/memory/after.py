@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import gc
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from debug_toolbar.store import get_store
 
 from perf_panels import actions
 from perf_panels.memory import PANEL_ID, leaks
+from perf_panels.memory.measurements import LATE
 from perf_panels.memory.report import report
 
 if TYPE_CHECKING:
@@ -36,18 +37,23 @@ def look_again(
     """
     try:
         gone = _is_gone(response)
-        if not collection.after():
-            # The next request has begun meanwhile, and is measured.
-            return
+        in_time = collection.after()
     finally:
         collection.release()
+    if not in_time:
+        # The next request has begun meanwhile, and is measured.
+        _add(request_id, {"unseen": LATE})
+        return
     measured = collection.measurements()
     measured.kept, measured.complete = kept, True
-    if gone:
-        measured.leaks = leaks.remember(view, measured)
+    leaks.remember(view, measured, None if gone else response)
+    _add(request_id, report(measured))
+
+
+def _add(request_id: str, known: dict[str, Any]) -> None:
     stored = get_store().panel(request_id, PANEL_ID)
     if stored:
-        actions.save_stats(PANEL_ID, request_id, stored | report(measured))
+        actions.save_stats(PANEL_ID, request_id, stored | known)
 
 
 def _is_gone(response: weakref.ref[HttpResponseBase]) -> bool:

@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING
 from perf_panels import origins
 from perf_panels.conf import get_config
 from perf_panels.findings import Origin
-from perf_panels.memory.measurements import ALLOCATIONS, LINES, OBJECTS, Leak
+from perf_panels.memory.measurements import ALLOCATIONS, BESIDE, HELD, LINES, OBJECTS, Leak
 
 if TYPE_CHECKING:
+    import weakref
+
+    from django.http import HttpResponseBase
+
     from perf_panels.memory.measurements import Measurements
 
 MAX_VIEWS = 200
@@ -41,6 +45,15 @@ class Left:
     began_bytes: int = 0
     began_types: dict[str, tuple[int, int]] = field(default_factory=dict)
     """What there was before the request."""
+    response: weakref.ref[HttpResponseBase] | None = None
+    """Of a request whose response was not gone: the server may let it go late, or the project keeps it for good."""
+
+    @property
+    def was_let_go(self) -> bool:
+        """
+        Whether the response was let go after all: what has stayed without it is not known.
+        """
+        return self.response is not None and self.response() is None
 
     def confirm(self, following: Left) -> None:
         """
@@ -57,9 +70,10 @@ _history: OrderedDict[tuple[str, str], deque[Left]] = OrderedDict()
 _guard = threading.Lock()
 
 
-def remember(view: str, measured: Measurements) -> list[Leak]:
+def remember(view: str, measured: Measurements, response: weakref.ref[HttpResponseBase] | None = None) -> list[Leak]:
     """
-    Add what a request has left behind to the history of its view, and return what has grown with every one of the last.
+    Add what a request has left behind to the history of its view, and to ``measured`` what has grown with every one of
+    the last, which is returned. ``response``: the one that is not gone.
     """
     requests = get_config().MEMORY_LEAK_REQUESTS
     with _guard:
@@ -69,14 +83,23 @@ def remember(view: str, measured: Measurements) -> list[Leak]:
             _history.popitem(last=False)
         # Whatever stayed may be the other requests': such a one proves nothing, for or against.
         if not measured.others.requests:
-            left = _left(measured)
-            if past:
-                past[-1].confirm(left)
-            past.append(left)
-        while len(past) > requests:
+            _append(past, _left(measured, response))
+        # One more, as the newest does not count while its response is held.
+        while len(past) > requests + 1:
             past.popleft()
-        last = list(past)
-    return found(last) if requests and len(last) == requests else []
+        last = [left for left in past if left.response is None or left is not past[-1]][-requests:]
+    measured.looked_at = len(last)
+    measured.unseen = BESIDE if measured.others.requests else HELD if response is not None else ""
+    measured.leaks = found(last) if requests and len(last) == requests else []
+    return measured.leaks
+
+
+def _append(past: deque[Left], left: Left) -> None:
+    if past:
+        past[-1].confirm(left)
+    settled = [each for each in past if not each.was_let_go]
+    past.clear()
+    past.extend([*settled, left])
 
 
 def forget() -> None:
@@ -98,13 +121,13 @@ def found(last: list[Left]) -> list[Leak]:
     return sorted(leaks, key=lambda leak: -leak.growth_bytes)
 
 
-def _left(measured: Measurements) -> Left:
+def _left(measured: Measurements, response: weakref.ref[HttpResponseBase] | None) -> Left:
     process = measured.process
     after = process.rss_after_bytes if process.rss_after_bytes is not None else process.rss_end_bytes
     began = process.rss_before_bytes - process.store_before_bytes
     # The other engines see what stays themselves, and move the process by what they keep and drop for that.
     stayed = after - process.store_after_bytes - began if measured.engine == LINES else 0
-    left = Left(stayed, began_bytes=began)
+    left = Left(stayed, began_bytes=began, response=response)
     if measured.engine == ALLOCATIONS and measured.allocations is not None:
         for row in measured.allocations.rows:
             place = (row.file, row.line)

@@ -22,6 +22,12 @@ VIEW = "view"
 RENDER = "render"
 
 
+STREAMED = "streamed"
+LATE = "late"
+HELD = "held"
+BESIDE = "beside"
+
+
 @dataclass
 class GarbageCollection:
     """
@@ -150,6 +156,14 @@ class Measurements:
     problem: str | None = None
     complete: bool = False
     """Whether what is left after the response has been looked at."""
+    looked_at: int = 0
+    """With this engine: how many of the last requests to this view tell what stays, of those that are asked."""
+    unseen: str = ""
+    """
+    Why this request does not tell what stays: STREAMED or LATE (the next one was measured before it was looked at), so
+    that it is never looked at; HELD (the response was not gone) or BESIDE (other requests ran), so that it does not
+    count for now, or at all.
+    """
 
     @property
     def growth_bytes(self) -> int:

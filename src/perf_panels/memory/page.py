@@ -15,11 +15,12 @@ from perf_panels.memory import PANEL_ID, chooser, curve
 from perf_panels.memory.allocations_page import allocations_context
 from perf_panels.memory.disagreement import disagreement
 from perf_panels.memory.finding_page import cards, identity
+from perf_panels.memory.leaks_page import leaks_context
 from perf_panels.memory.lines_page import functions_context, meter_text
 from perf_panels.memory.measurements import ALLOCATIONS, OBJECTS
 from perf_panels.memory.objects_page import objects_context
 from perf_panels.memory.rules.growth import FLOOR_BYTES
-from perf_panels.memory.wording import DASH, change, memory, place_of, requests
+from perf_panels.memory.wording import DASH, change, memory, place_of
 
 Stats = dict[str, Any]
 
@@ -93,8 +94,7 @@ def panel_context(stats: Stats, request_id: str, previous: Stats | None) -> Stat
         "change": _change(stats, previous),
         "drawn": curve.drawn(stats),
         "cards": cards(stats),
-        "leak_text": _leak_text(stats),
-        "leak_rows": [_leak_row(each) for each in stats["leaks"]],
+        **leaks_context(stats),
         "disagreement": disagreement(stats),
         "downloads": _downloads(stats, request_id),
     }
@@ -233,38 +233,6 @@ def _change(stats: Stats, previous: Stats | None) -> Stats | None:
         ],
         "gone": [title for key, title in before.items() if key not in now] if same else [],
         "new": [title for key, title in now.items() if key not in before] if same else [],
-    }
-
-
-# What stays
-
-
-def _leak_text(stats: Stats) -> str:
-    wanted = stats["leak_requests"]
-    if stats["leaks"]:
-        return ""
-    if not wanted:
-        return _("Not looked at: MEMORY_LEAK_REQUESTS is 0.")
-    if not stats["complete"]:
-        return _(
-            "It is looked at when the response is gone, which is not yet stored. Close the panel and open it again."
-        )
-    return _("Nothing that grew in each of the last %(requests)s to this view.") % {"requests": requests(wanted)}
-
-
-def _leak_row(leak: Stats) -> Stats:
-    most = max([1, *leak["history_bytes"]])
-    names = {"line": _("allocated here"), "type": leak["name"], "process": _("the whole process")}
-    return {
-        "name": names.get(leak["kind"], leak["kind"]),
-        "place": place_of(leak["origin"]),
-        "title": f"{leak['origin']['file']}:{leak['origin']['line']}" if leak["origin"] else "",
-        "growth": change(leak["growth_bytes"]),
-        "count": f"{leak['growth_count']:,}" if leak["growth_count"] else "",
-        "requests": requests(leak["requests"]),
-        "history": [
-            {"text": change(size), "width": numbers.width(max(0, size) / most)} for size in leak["history_bytes"]
-        ],
     }
 
 

@@ -18,7 +18,7 @@ from perf_panels.conf import get_config
 from perf_panels.memory import choice, instances, page, trimming, views
 from perf_panels.memory.after import look_again
 from perf_panels.memory.collect import Collection
-from perf_panels.memory.measurements import RENDER, VIEW
+from perf_panels.memory.measurements import RENDER, STREAMED, VIEW
 from perf_panels.memory.report import report
 from perf_panels.reachable import targets_of
 
@@ -110,6 +110,7 @@ class MemoryProfilerPanel(ViewPanel):
         measured = collection.measurements()
         measured.kept = collection.kept(self.toolbar)
         if response.streaming or measured.problem or not get_config().MEMORY_LEAK_REQUESTS:
+            measured.unseen = STREAMED if response.streaming else ""
             collection.release()
         else:
             # Nothing of the request, the response or this panel: they are to be gone by then.

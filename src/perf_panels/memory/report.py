@@ -59,6 +59,8 @@ def report(measured: Measurements) -> Stats:
         "kept": asdict(measured.kept) | {"total_bytes": measured.kept.total_bytes},
         "others": asdict(measured.others),
         "leaks": [asdict(leak) for leak in measured.leaks],
+        "looked_at": measured.looked_at,
+        "unseen": measured.unseen,
         "leak_requests": get_config().MEMORY_LEAK_REQUESTS,
         "findings": finding_dicts(found),
         "excerpts": [_excerpt(finding) for finding in found[:MAX_EXCERPTS]],
