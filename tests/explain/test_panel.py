@@ -4,13 +4,15 @@ What the EXPLAIN panel says and stores of whole requests: before there are plans
 
 from __future__ import annotations
 
+import asyncio
 import re
+from pathlib import Path
 
 import pytest
 from debug_toolbar.store import get_store
 from django.db import transaction
 from django.http import HttpResponse
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.urls import include, path
 
 from perf_panels.actions import stored_panel
@@ -32,7 +34,26 @@ def in_transactions(request):
     return HttpResponse("<html><body>Written</body></html>")
 
 
+async def helper(number):
+    return await Author.objects.filter(pk=number).afirst()
+
+
+async def asynchronous(request):
+    await Author.objects.acount()
+    async for _ in Book.objects.all():
+        pass
+    await asyncio.gather(helper(1), helper(2))
+    await asyncio.gather(asyncio.create_task(Book.objects.filter(pk=1).aexists()))
+    return HttpResponse("<html><body>Asked</body></html>")
+
+
+def line_of(text):
+    source = Path(__file__).read_text(encoding="utf-8").splitlines()
+    return next(number for number, line in enumerate(source, 1) if text in line)
+
+
 urlpatterns = [
+    path("asynchronous/", asynchronous),
     path("silent/", silent),
     path("in-transactions/", in_transactions),
     path("__debug__/", include("debug_toolbar.urls")),
@@ -88,3 +109,17 @@ def test_transaction_control_is_no_statement(panel_of):
 
     assert {each["kind"] for each in stored["groups"]} == {"UPDATE", "SELECT"}
     assert stored["queries"] == 2
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_statements_of_an_async_view_have_its_lines(settings):
+    settings.ROOT_URLCONF = __name__
+    settings.DEBUG = True
+    get_store().clear()
+
+    response = await AsyncClient().get("/asynchronous/")
+
+    stored = get_store().panel(response.headers["djdt-request-id"], PANEL)
+    places = sorted((each["origin"]["line"], each["origin"]["function"]) for each in stored["groups"])
+    lines = map(line_of, ("await Author.objects.acount", "async for _ in Book", "helper(1)", "create_task(Book"))
+    assert places == [(line, "asynchronous") for line in lines]

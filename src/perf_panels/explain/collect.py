@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from perf_panels import origins, statements
 from perf_panels.conf import get_config
+from perf_panels.explain import awaiting
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
     from types import FrameType
 
@@ -82,6 +84,8 @@ class Recording:
     failure: Exception | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     limit: int = field(default_factory=lambda: get_config().MAX_STATEMENTS)
+    task: asyncio.Task[Any] | None = field(default_factory=awaiting.current_task)
+    """That of an async view."""
 
     def before(self, statement: Statement, frame: FrameType) -> None:
         """
@@ -95,7 +99,7 @@ class Recording:
                 return
             key = (statement.alias, statement.sql, statement.many)
             if key not in self.executed and len(self.executed) < self.limit:
-                site, _ = origins.trace(frame, _NO_MARKS)
+                site = self._site(frame)
                 # Two threads may meet here with the same text: the first one's entry stays.
                 executed = Executed(statement.alias, statement.vendor, statement.sql, statement.many, site)
                 executed.problem = problem
@@ -121,6 +125,11 @@ class Recording:
                     executed.add(statement)
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(error)
+
+    def _site(self, frame: FrameType) -> Site:
+        site, _ = origins.trace(frame, _NO_MARKS)
+        known = site.file or site.template or site.edit_class
+        return site if known or self.task is None else awaiting.waiting_site(self.task) or site
 
     def _fail(self, error: Exception) -> None:
         self.failure = self.failure or error
