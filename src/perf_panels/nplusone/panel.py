@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
+from perf_panels import numbers
 from perf_panels.base import ViewPanel
 from perf_panels.findings import finding_dicts
 from perf_panels.nplusone import history, patches
@@ -183,7 +184,8 @@ def _shown(finding: dict[str, Any]) -> dict[str, Any]:
         f"{key}_path": short_path(finding[key]["file"]) if finding.get(key) else "" for key in ("origin", "fix_at")
     }
     same = finding.get("fix_at") == finding.get("origin")
-    return {"finding": finding, "fix_elsewhere": bool(finding.get("fix_at")) and not same} | places
+    saving = numbers.ms(finding.get("saving_ms"))
+    return {"finding": finding, "fix_elsewhere": bool(finding.get("fix_at")) and not same, "saving": saving} | places
 
 
 def _formatted(card: dict[str, Any]) -> dict[str, str]:
