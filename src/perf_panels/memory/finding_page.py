@@ -4,13 +4,17 @@ Findings as cards: their evidence in words, their source, and where in the panel
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
 from perf_panels.memory.lines_page import function_key
 from perf_panels.memory.wording import memory
 from perf_panels.origins import short_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Stats = dict[str, Any]
 
@@ -19,16 +23,53 @@ def cards(stats: Stats) -> list[Stats]:
     """
     Return the context of each finding's card.
     """
+    return [_card(finding, excerpt, stats) for finding, excerpt in _with_excerpts(stats)]
+
+
+def _with_excerpts(stats: Stats) -> Iterator[tuple[Stats, list[Stats]]]:
     excerpts = stats["excerpts"] + [[]] * (len(stats["findings"]) - len(stats["excerpts"]))
-    return [_card(finding, excerpt, stats) for finding, excerpt in zip(stats["findings"], excerpts, strict=False)]
+    return zip(stats["findings"], excerpts, strict=False)
 
 
-def identity(finding: Stats) -> tuple[Any, ...]:
+def changed(stats: Stats, previous: Stats) -> tuple[list[str], list[str]]:
     """
-    Return what makes a finding the same as one of another request.
+    Return the titles of the findings of the previous request that are gone, and of those that are new.
     """
-    place = finding["origin"] or {}
-    return finding["rule"], place.get("file"), place.get("function"), place.get("template")
+    gone, new = _named(previous), _named(stats)
+    # First by the statement's text, then by its function: of two in one function the other may have been edited.
+    for size in (3, 2):
+        gone, new = _unmatched(gone, new, size), _unmatched(new, gone, size)
+    return [title for *_name, title in gone], [title for *_name, title in new]
+
+
+def _named(stats: Stats) -> list[tuple[Any, ...]]:
+    """
+    Return (where, what leaks there, text of the statement, title) of each finding.
+
+    Not the line: the previous request may have run before an edit above it.
+    """
+    leaking = [each["name"] for each in stats.get("leaks") or [] if each["name"]]
+    named = []
+    for finding, excerpt in _with_excerpts(stats):
+        place = finding["origin"] or {}
+        where = finding["rule"], place.get("file"), place.get("function"), place.get("template")
+        names = [name for name in leaking if finding["rule"] == "leak" and name in finding["title"]]
+        text = next((line["text"].strip() for line in excerpt if line["hit"]), "")
+        named.append((where, max(names, key=len, default=""), text, finding["title"]))
+    return named
+
+
+def _unmatched(found: list[tuple[Any, ...]], others: list[tuple[Any, ...]], size: int) -> list[tuple[Any, ...]]:
+    """
+    Return those that are there more often than among the others, which are the same if so much of their names is.
+    """
+    left = Counter(other[:size] for other in others)
+    unmatched = []
+    for each in found:
+        left[each[:size]] -= 1
+        if left[each[:size]] < 0:
+            unmatched.append(each)
+    return unmatched
 
 
 def severity_text(severity: str) -> str:

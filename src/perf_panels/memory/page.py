@@ -14,7 +14,7 @@ from perf_panels.actions import token
 from perf_panels.memory import PANEL_ID, chooser, curve
 from perf_panels.memory.allocations_page import allocations_context
 from perf_panels.memory.disagreement import disagreement
-from perf_panels.memory.finding_page import cards, identity
+from perf_panels.memory.finding_page import cards, changed
 from perf_panels.memory.leaks_page import leaks_context
 from perf_panels.memory.lines_page import functions_context, meter_text
 from perf_panels.memory.measurements import ALLOCATIONS, OBJECTS
@@ -219,8 +219,7 @@ def _change(stats: Stats, previous: Stats | None) -> Stats | None:
     if previous is None:
         return None
     same = previous["engine"] == stats["engine"] and _measured(previous) and _measured(stats)
-    before = {identity(finding): finding["title"] for finding in previous["findings"]}
-    now = {identity(finding): finding["title"] for finding in stats["findings"]}
+    gone, new = changed(stats, previous) if same else ([], [])
     pairs = [
         (_("at its height"), previous["rise_bytes"], stats["rise_bytes"]) if same else None,
         (_("after the render"), previous["growth_bytes"], stats["growth_bytes"])
@@ -231,8 +230,8 @@ def _change(stats: Stats, previous: Stats | None) -> Stats | None:
         "pairs": [
             {"name": name, "before": change(was), "now": change(became)} for name, was, became in filter(None, pairs)
         ],
-        "gone": [title for key, title in before.items() if key not in now] if same else [],
-        "new": [title for key, title in now.items() if key not in before] if same else [],
+        "gone": gone,
+        "new": new,
     }
 
 
