@@ -107,10 +107,11 @@ class _Search:
         own = {id(frontier), id(wanted), id(sys._getframe()), id(sys._getframe(1)), *self.hidden}
         further: list[Any] = []
         for through in range(MAX_TUPLES + 1):
-            if (perf_counter() - self.began) * 1000 > BUDGET_MS:
-                found.stopped["ms"] = BUDGET_MS
+            if self._is_late(found):
                 break
             for holder in heap.holders(frontier, through):
+                if self._is_late(found):
+                    break
                 if id(holder) in own or id(holder) in self.next or _is_ours(holder):
                     continue
                 held = self._held(holder, wanted, through)
@@ -126,6 +127,11 @@ class _Search:
         further.sort(key=lambda each: not issubclass(type(each), (type, ModuleType, FunctionType)))
         self.cut = self.cut or len(further) > MAX_FRONTIER
         return None, further[:MAX_FRONTIER]
+
+    def _is_late(self, found: Found) -> bool:
+        if (perf_counter() - self.began) * 1000 > BUDGET_MS:
+            found.stopped["ms"] = BUDGET_MS
+        return "ms" in found.stopped
 
     def _held(self, holder: Any, wanted: dict[int, Any], through: int) -> Any:
         """
