@@ -63,7 +63,7 @@ def page(browser, request):
     """
     scheme = request.getfixturevalue("theme") if "theme" in request.fixturenames else "light"
     context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(45_000)
     page = context.new_page()
     page.complaints = []
     page.on("pageerror", lambda error: page.complaints.append(f"uncaught: {error}"))

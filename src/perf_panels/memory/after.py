@@ -60,11 +60,11 @@ def _is_gone(response: weakref.ref[HttpResponseBase]) -> bool:
     """
     Wait for the server to drop the response, and collect what only waits to be collected: that has not stayed.
     """
+    gc.collect()
+    # Of a large heap that took long.
     until = time.monotonic() + PATIENCE_S
-    while True:
+    if response() is not None:
+        while response() is not None and time.monotonic() < until:
+            time.sleep(_POLL_S)
         gc.collect()
-        if response() is None:
-            return True
-        if time.monotonic() >= until:
-            return False
-        time.sleep(_POLL_S)
+    return response() is None

@@ -189,6 +189,14 @@ class Weighing:
         return self.bytes(first) + self.bytes(sample) * len(rest) // len(sample)
 
 
+def _attributes(instance: Any) -> Iterable[Any]:
+    # Past the type's own __getattribute__, which may do anything. A task of asyncio has none that it shows.
+    try:
+        return object.__getattribute__(instance, "__dict__").values()  # type: ignore[no-any-return] # a dict's
+    except AttributeError:
+        return ()
+
+
 def _inside(container: Any) -> Sequence[Any]:
     cls = type(container)
     if cls in _FLAT:
@@ -197,7 +205,7 @@ def _inside(container: Any) -> Sequence[Any]:
         return [*container, *container.values()]
     if cls in _SEQUENCES:
         return list(container)
-    inside = list(container.__dict__.values()) if cls.__dictoffset__ else []
+    inside = list(_attributes(container)) if cls.__dictoffset__ else []
     if issubclass(cls, dict):
         inside += dict.values(container)
     return inside

@@ -96,17 +96,20 @@ def charge(tree: Tree) -> Charges:
     return Charges(charges, areas, by_area)
 
 
-def hot_lines(samples: Samples, tree: Tree) -> dict[Hot, int]:
+def hot_lines(samples: Samples, tree: Tree, charged: set[int]) -> dict[Hot, int]:
     """
-    Return at which line most samples of a charge were; nothing where the engine knows no lines.
+    Return at which line most samples of each of these charges were; nothing where the engine knows no lines.
     """
     alias = functions_of(samples.frames)[1]
+    wanted = {index for index, function in enumerate(alias) if function in charged}
     counted: defaultdict[Hot, Counter[int]] = defaultdict(Counter)
     for _phase, stack, _ms, count in together(samples):
+        if wanted.isdisjoint(stack):
+            continue
         kept = _kept(stack, alias, tree)
         path = [alias[index] for index in kept]
         place = _charged(path, tree)
-        if place is None:
+        if place is None or path[place] not in charged:
             continue
         at = place - 1 if _called_by_project(path, place, tree) else place
         frame = samples.frames[kept[at]]

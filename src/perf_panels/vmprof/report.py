@@ -140,8 +140,10 @@ def _headline(charges: Charges, samples: Samples) -> dict[str, Any] | None:
 
 
 def _found(samples: Samples, tree: Tree, charges: Charges) -> list[Finding]:
-    measured = Measured(samples.count, samples.total_ms, samples.runs, samples.clock)
-    return findings(tree, charges, measured, _limits(), hot_lines(samples, tree))
+    measured, limits = Measured(samples.count, samples.total_ms, samples.runs, samples.clock), _limits()
+    least_ms = limits.share * measured.total_ms
+    large = {each.frame for each in charges.charges if max(each.self_ms, each.database_ms) >= least_ms}
+    return findings(tree, charges, measured, limits, hot_lines(samples, tree, large))
 
 
 def _sources(found: list[Finding]) -> dict[str, list[dict[str, Any]]]:

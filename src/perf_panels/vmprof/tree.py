@@ -121,8 +121,14 @@ def together(samples: Samples) -> list[tuple[Phase, tuple[int, ...], float, int]
     """
     Return each different stack once, as (phase, frames, milliseconds, samples).
     """
-    found: dict[tuple[Phase, tuple[int, ...]], list[Any]] = defaultdict(lambda: [0.0, 0])
+    # Equal stacks mostly share one tuple: to hash each would take longer than all else.
+    shared: dict[tuple[Phase, int], list[Any]] = {}
     for frames, weight_ms, phase, _at_ms, _rss_bytes, count in samples.stacks:
+        entry = shared.setdefault((phase, id(frames)), [frames, 0.0, 0])
+        entry[1] += weight_ms
+        entry[2] += count
+    found: dict[tuple[Phase, tuple[int, ...]], list[Any]] = defaultdict(lambda: [0.0, 0])
+    for (phase, _id), (frames, weight_ms, count) in shared.items():
         entry = found[phase, frames]
         entry[0] += weight_ms
         entry[1] += count
