@@ -60,11 +60,15 @@ def _is_gone(response: weakref.ref[HttpResponseBase]) -> bool:
     """
     Wait for the server to drop the response, and collect what only waits to be collected: that has not stayed.
     """
-    gc.collect()
-    # Of a large heap that took long.
-    until = time.monotonic() + PATIENCE_S
-    if response() is not None:
-        while response() is not None and time.monotonic() < until:
-            time.sleep(_POLL_S)
+    waited_s = 0.0
+    while True:
+        began = time.monotonic()
         gc.collect()
-    return response() is None
+        if response() is None:
+            return True
+        if waited_s >= PATIENCE_S:
+            return False
+        # A large heap takes seconds to collect, which are no waiting, and is collected less often.
+        pause_s = max(_POLL_S, time.monotonic() - began)
+        time.sleep(pause_s)
+        waited_s += pause_s
