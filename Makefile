@@ -18,7 +18,14 @@ demo: .venv/.$(if $(filter postgres,$(DB)),demo-postgres,demo)  ## Run the shop 
 .PHONY: test
 test: .venv/.test  ## Run the tests: everything on SQLite, then the ORM and shop tests on PostgreSQL [ARGS=...]
 	$(PYTEST) $(ARGS)
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-postgres test-mariadb
+
+# Side by side: each waits for its own server half of the time.
+.PHONY: test-postgres test-mariadb
+test-postgres: .venv/.test
 	PERF_PANELS_TEST_DB=postgres $(PYTEST) -m databases $(ARGS)
+
+test-mariadb: .venv/.test
 	$(if $(PERF_PANELS_TEST_MARIADB),PERF_PANELS_TEST_DB=mariadb $(PYTEST) -m databases $(ARGS),@echo "Not run on MariaDB: PERF_PANELS_TEST_MARIADB is not set (docs/contributing.md).")
 
 .PHONY: coverage
