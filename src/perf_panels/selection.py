@@ -180,4 +180,4 @@ def _out_of_the_sql_panel() -> Iterator[None]:
         yield
     finally:
         for connection, logger in loggers:
-            connection._djdt_logger = logger  # type: ignore[attr-defined] # as above
+            connection._djdt_logger = logger  # type: ignore[attr-defined] # the toolbar's own attribute

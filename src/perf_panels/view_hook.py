@@ -57,7 +57,7 @@ def install() -> None:
         return _observed(view, original(self, view))
 
     setattr(make_view_atomic, _MARK, True)
-    BaseHandler.make_view_atomic = make_view_atomic  # type: ignore[method-assign] # patched on purpose
+    BaseHandler.make_view_atomic = make_view_atomic  # type: ignore[method-assign] # this is the hook: a method is replaced
 
 
 def add_observer(request: HttpRequest, observer: Observer) -> None:

@@ -261,7 +261,7 @@ def _blocks() -> list[Block]:
     # The raw tuples: an object for each of a million traces takes a second.
     # The public objects are made anew for each trace; the type stubs leave out what they are made of.
     try:
-        return tracemalloc.take_snapshot().traces._traces  # type: ignore[attr-defined,no-any-return] # see above
+        return tracemalloc.take_snapshot().traces._traces  # type: ignore[attr-defined,no-any-return] # private, as said above
     except RuntimeError:  # the project has stopped it, just now perhaps
         return []
 

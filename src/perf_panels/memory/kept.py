@@ -192,7 +192,7 @@ class Weighing:
 def _attributes(instance: Any) -> Iterable[Any]:
     # Past the type's own __getattribute__, which may do anything. A task of asyncio has none that it shows.
     try:
-        return object.__getattribute__(instance, "__dict__").values()  # type: ignore[no-any-return] # a dict's
+        return object.__getattribute__(instance, "__dict__").values()  # type: ignore[no-any-return] # __getattribute__ gives Any
     except AttributeError:
         return ()
 

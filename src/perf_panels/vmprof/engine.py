@@ -8,7 +8,7 @@ stops in a ``finally``.
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found] # the module below signal; not in the type stubs
+import _signal  # type: ignore[import-not-found] # CPython's own part of signal has no type stubs
 import ctypes
 import os
 import signal

@@ -69,6 +69,6 @@ def _columns(connection: Any, name: str) -> dict[str, str]:
 def _count(connection: Any, name: str) -> float | None:
     table = connection.ops.quote_name(name)
     with suppress(connection.Database.Error):
-        ((count,),) = rows(connection, f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {COUNTED_TO + 1})")  # noqa: S608
+        ((count,),) = rows(connection, f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {COUNTED_TO + 1})")  # noqa: S608 - quoted
         return counted(count)
     return None
