@@ -4,7 +4,9 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from django.db import OperationalError
 
+from perf_panels import considerate
 from perf_panels.base import ViewPanel
 from perf_panels.guarded import Guarded
 
@@ -109,3 +111,51 @@ def test_findings_are_shortened_last(panel, settings):
 
 def test_only_plain_json_is_stored(panel):
     assert panel._plain({"a": (1, 2), "b": {"c": None}}) == {"a": [1, 2], "b": {"c": None}}
+
+
+class Store:
+    def __init__(self, **stats):
+        self.stats = stats
+        self.locked = False
+
+    def panel(self, request_id, panel_id):
+        return self.stats
+
+    def save_panel(self, request_id, panel_id, stats):
+        if self.locked:
+            raise OperationalError("database is locked")
+        self.stats = stats
+
+
+def test_work_after_the_response_is_added_to_what_is_stored_by_then(panel):
+    panel.toolbar.store = store = Store(rows=[1], truncated={})
+
+    panel.finish_stored(lambda: lambda stats: stats | {"state": "done"}, state="failed")
+
+    assert store.stats == {"rows": [1], "truncated": {}, "state": "done"}
+
+
+def breaking():
+    raise RuntimeError("ours")
+
+
+@pytest.mark.parametrize("work", [breaking, lambda: lambda stats: breaking()])
+def test_work_after_the_response_that_fails_is_not_waited_for(work, panel, caplog):
+    panel.toolbar.store = store = Store(rows=[1], truncated={}, error=None, state="pending")
+
+    panel.finish_stored(work, state="failed")
+
+    assert store.stats["state"] == "failed"
+    assert store.stats["error"].startswith("after the response: ")
+    assert caplog.records[0].exc_info is not None
+
+
+def test_a_store_that_is_locked_is_no_failure_of_the_panel(panel, monkeypatch):
+    panel.toolbar.store = store = Store(rows=[1], truncated={}, state="pending")
+    monkeypatch.setattr(considerate, "PAUSES_S", ())
+    store.locked = True
+
+    with pytest.raises(OperationalError):
+        panel.finish_stored(lambda: dict, state="failed")
+
+    assert store.stats["state"] == "pending"

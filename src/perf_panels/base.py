@@ -278,6 +278,19 @@ class ViewPanel(Panel):
         )
         return updated
 
+    def finish_stored(self, work: Callable[[], Callable[[dict[str, Any]], dict[str, Any]]], **failed: Any) -> None:
+        """
+        Run ``work`` after the response, and replace what is stored by what it returned does with it. Where that fails
+        ``failed`` is added instead, and the error: nobody is to wait for what will never come.
+        """
+        try:
+            self.update_stored(work())
+        except Exception as error:
+            if considerate.is_locked(error):
+                raise
+            self.failed("after the response", error)
+            self.update_stored(lambda stats: stats | failed | {"error": stats.get("error") or self._error})
+
     def store_again(self, stats: dict[str, Any]) -> dict[str, Any]:
         """
         Store the stats anew, cut to the cap, and return them so. Not for use while the page is made: it may wait.

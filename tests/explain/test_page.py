@@ -151,6 +151,7 @@ def test_aliases_are_shown_when_there_are_several():
         ({"state": "off"}, "EXPLAIN_STATEMENTS is 0"),
         ({"state": "pending"}, "Make them now"),
         ({"state": "pending"}, "They are not stored: not yet, or they could not be, and the log says why."),
+        ({"state": "failed"}, "The plans that are made after the response failed: open a statement and press Explain."),
         ({"state": "done", "left": 14}, "14 statements have none: open one and press Explain."),
     ],
 )

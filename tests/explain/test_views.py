@@ -14,8 +14,8 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import include, path
 
-from perf_panels.actions import token
-from perf_panels.explain import planner
+from perf_panels.actions import stored_panel, token
+from perf_panels.explain import automatic, planner
 from tests.site.models import Author, Book, Publisher
 
 pytestmark = pytest.mark.django_db
@@ -229,6 +229,16 @@ def test_plans_that_are_still_to_come_are_made_by_a_click(request_id, settings):
     assert planning["made"] == 4
 
 
+def test_plans_that_fail_after_the_response_are_not_waited_for(request_id, monkeypatch):
+    monkeypatch.setattr(automatic, "make_plans", lambda stats: stats["no such thing"])
+
+    stored_panel(PANEL, request_id)._make_plans()
+
+    stats = stats_of(request_id)
+    assert stats["planning"]["state"] == "failed"
+    assert stats["error"] == "after the response: KeyError: 'no such thing'"
+
+
 def while_it_runs(monkeypatch, run):
     """
     Call ``run`` before the next plan is made, as a click in another tab does.
@@ -297,8 +307,6 @@ def test_a_request_that_is_gone_when_its_plan_is_made_is_said(request_id, monkey
 
 
 def test_a_budget_of_no_time_makes_no_plan(request_id, settings, monkeypatch):
-    from perf_panels.explain import automatic
-
     settings.PERF_PANELS = {**settings.PERF_PANELS, "EXPLAIN_STATEMENTS": 20, "EXPLAIN_BUDGET_MS": 1}
     clock = iter(range(1_000))
     monkeypatch.setattr(automatic, "perf_counter", lambda: next(clock))

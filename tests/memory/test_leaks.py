@@ -105,7 +105,7 @@ def looked_at(client, url):
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         stats = store.panel(request_id, "MemoryProfilerPanel")
-        if stats["complete"] or stats.get("unseen"):
+        if stats["complete"] or stats["unseen"] or stats["error"]:
             return stats
         time.sleep(0.01)
     pytest.fail("nobody looked at what stayed")
@@ -176,6 +176,15 @@ def test_a_look_that_the_next_request_took_away_is_said_not_to_follow(monkeypatc
     after.look_again(too_late, Kept(), "a view", "request", lambda: None)
 
     assert saved == {"complete": False, "unseen": "late"}
+
+
+def test_a_look_that_fails_says_so(visit, monkeypatch, caplog):
+    monkeypatch.setattr(after.leaks, "remember", lambda *arguments: MIB / 0)
+
+    stats, *_ = visit("/caching/", "allocations")
+
+    assert stats["error"] == "after the response: ZeroDivisionError: division by zero"
+    assert "The memory panel failed after the response" in caplog.text
 
 
 def lefts(*process_bytes):

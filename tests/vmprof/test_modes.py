@@ -7,9 +7,10 @@ import sys
 import pytest
 from debug_toolbar.store import get_store
 from debug_toolbar.toolbar import DebugToolbar
+from django.db import OperationalError
 from django.test import Client
 
-from perf_panels import exclusive
+from perf_panels import considerate, exclusive
 from perf_panels.actions import token
 from perf_panels.vmprof import PANEL_ID, live, modes, pending
 from perf_panels.vmprof.panel import VMProfPanel
@@ -189,6 +190,37 @@ def test_the_first_look_finishes_what_the_server_did_not(browser, monkeypatch):
     _, answer = click(browser, request_id, "list", make="now")
 
     assert (before["state"], answer["state"]) == ("pending", "done")
+
+
+def test_samples_that_cannot_be_read_are_not_waited_for(browser, monkeypatch):
+    monkeypatch.setattr("perf_panels.vmprof.panel.explain", lambda samples: samples.no_such_thing)
+
+    request_id, stats = opened(browser, "/shares/")
+    _, answer = click(browser, request_id, "list")
+
+    assert (stats["state"], answer["state"]) == ("failed", "failed")
+    assert stats["error"].startswith("after the response: AttributeError")
+    assert answer["subtitle"] == "failed: open the panel"
+    assert "This panel failed" in answer["content"]
+    assert "was not profiled" not in answer["content"]
+
+
+def test_samples_that_could_not_be_stored_are_kept_for_another_look(browser, monkeypatch):
+    monkeypatch.setattr("perf_panels.afterwards.schedule", lambda *arguments: None)
+    browser.get("/shares/")
+    request_id = list(get_store().request_ids())[-1]
+
+    with monkeypatch.context() as locked:
+        locked.setattr(considerate, "update_panel", locked_store)
+        with pytest.raises(OperationalError):
+            pending.finish(request_id)
+    assert pending.finish(request_id)
+
+    assert get_store().panel(request_id, PANEL_ID)["state"] == "done"
+
+
+def locked_store(*arguments):
+    raise OperationalError("database is locked")
 
 
 def test_a_profile_that_was_lost_with_its_server_is_not_waited_for(browser):

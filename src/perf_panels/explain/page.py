@@ -206,6 +206,8 @@ def _planning_text(stats: Stats) -> str:
             "The plans of the slowest statements are made after the response."
             " They are not stored: not yet, or they could not be, and the log says why."
         )
+    if planning["state"] == "failed":
+        return _("The plans that are made after the response failed: open a statement and press Explain.")
     made = ngettext(
         "%(made)d plan was made after the response, in %(time)s, without running anything.",
         "%(made)d plans were made after the response, in %(time)s, without running anything.",

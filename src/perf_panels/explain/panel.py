@@ -128,7 +128,8 @@ class ExplainPanel(ViewPanel):
         """
         stored = self.toolbar.store.panel(self.toolbar.request_id, self.panel_id)
         if stored:
-            self.update_stored(automatic.make_plans(stored))
+            failed = stored["planning"] | {"state": "failed"}
+            self.finish_stored(lambda: automatic.make_plans(stored), planning=failed)
 
     def _change(self, stats: dict[str, Any]) -> dict[str, Any] | None:
         """

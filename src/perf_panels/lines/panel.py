@@ -120,8 +120,13 @@ class LineProfilerPanel(ViewPanel):
         """
         Add the streamed body to what is stored. Runs in a thread, after the response.
         """
-        followed.close()
-        self.update_stored(lambda stats: stats | _reported(collection))
+
+        def work() -> Callable[[dict[str, Any]], dict[str, Any]]:
+            followed.close()
+            reported = _reported(collection)
+            return lambda stats: stats | reported
+
+        self.finish_stored(work)
 
     @contextmanager
     def _entered(self, phase: Phase) -> Iterator[None]:

@@ -5,6 +5,7 @@ What stays: looked at in a thread of its own, when the response was sent and is 
 from __future__ import annotations
 
 import gc
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from perf_panels.memory.collect import Collection
     from perf_panels.memory.measurements import Kept
 
+logger = logging.getLogger("perf_panels")
+
 PATIENCE_S = 1.0
 """A server drops the response right after it was sent; one that keeps it is not waited for any longer."""
 
@@ -36,18 +39,26 @@ def look_again(
     Add what stayed after the response to what is stored of the request. Run by ``afterwards``.
     """
     try:
+        seen = _seen(collection, kept, view, response)
+    except Exception as error:
+        logger.exception("The memory panel failed after the response; the page is not affected")
+        seen = {"error": f"after the response: {type(error).__name__}: {error}"}
+    _add(request_id, seen)
+
+
+def _seen(collection: Collection, kept: Kept, view: str, response: weakref.ref[HttpResponseBase]) -> dict[str, Any]:
+    try:
         gone = _is_gone(response)
         in_time = collection.after()
     finally:
         collection.release()
     if not in_time:
         # The next request has begun meanwhile, and is measured.
-        _add(request_id, {"unseen": LATE})
-        return
+        return {"unseen": LATE}
     measured = collection.measurements()
     measured.kept, measured.complete = kept, True
     leaks.remember(view, measured, None if gone else response)
-    _add(request_id, report(measured))
+    return report(measured)
 
 
 def _add(request_id: str, known: dict[str, Any]) -> None:

@@ -95,6 +95,7 @@ def _controls(stats: Stats, request_id: str) -> dict[str, Any]:
     return {
         "modes": [_mode(each, stats) for each in stats.get("modes") or []],
         "pending": stats.get("state") == "pending",
+        "failed": stats.get("state") == "failed",
         "replayable": stats.get("method") in {"GET", "HEAD"},
         "urls": {
             name: {

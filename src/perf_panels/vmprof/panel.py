@@ -142,4 +142,9 @@ class VMProfPanel(ViewPanel):
         """
         Add the report to what is stored. Runs in a thread, after the response.
         """
-        self.update_stored(lambda stats: stats | self.reduced(profile))
+
+        def work() -> Callable[[dict[str, Any]], dict[str, Any]]:
+            reduced = self.reduced(profile)
+            return lambda stats: stats | reduced
+
+        self.finish_stored(work, state="failed")

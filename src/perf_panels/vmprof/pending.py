@@ -32,11 +32,15 @@ def keep(request_id: str, job: Job) -> None:
 
 def finish(request_id: str) -> bool:
     """
-    Run the job of a request, once; return whether this process had it.
+    Run the job of a request, once; return whether this process had it. One that raises is kept for another look.
     """
     with _guard:
         job = _jobs.pop(request_id, None)
     if job is None:
         return False
-    job()
+    try:
+        job()
+    except BaseException:
+        keep(request_id, job)
+        raise
     return True
