@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from contextlib import contextmanager
 from functools import partial
 from itertools import chain, compress, count, filterfalse, groupby, starmap
 from operator import is_, is_not, itemgetter, methodcaller
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from perf_panels.collector import paused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ def count_by_type() -> Counter[type]:
     """
     Count the objects that the collector tracks.
     """
-    with _without_collections():
+    with paused():
         return Counter(map(type, _tracked()))
 
 
@@ -40,7 +41,7 @@ def of_type(cls: type) -> list[Any]:
     """
     Return the tracked objects of exactly this type, which must not be ``tuple``.
     """
-    with _without_collections():
+    with paused():
         return _but_itself(list(_only(cls, _tracked())))
 
 
@@ -48,7 +49,7 @@ def all_but_tuples() -> list[Any]:
     """
     Return the tracked objects that are no tuples.
     """
-    with _without_collections():
+    with paused():
         return _but_itself(list(_no_tuples(_tracked())))
 
 
@@ -56,7 +57,7 @@ def bytes_of_tuples() -> int:
     """
     Return the size of all tuples together, without what the collector keeps beside each.
     """
-    with _without_collections():
+    with paused():
         return sum(map(tuple.__sizeof__, _only(tuple, _tracked())))
 
 
@@ -64,7 +65,7 @@ def held_by_tuples() -> list[Any]:
     """
     Return what tuples refer to, which is complete even where the tuple is not; an object may come several times.
     """
-    with _without_collections():
+    with paused():
         return list(chain.from_iterable(map(gc.get_referents, _only(tuple, _tracked()))))
 
 
@@ -74,7 +75,7 @@ def holders(objects: list[Any], through: int = 0) -> list[Any]:
 
     Of very many tuples only some are followed. The list of objects is among what is returned.
     """
-    with _without_collections():
+    with paused():
         return list(_no_tuples(_referrers(objects, through)))
 
 
@@ -122,15 +123,3 @@ def _but_itself(found: list[Any]) -> list[Any]:
         found[place] = found[-1]
         found.pop()
     return found
-
-
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    # Before Python 3.12 a collection may start within a call into C, and run finalizers written in Python.
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -14,6 +14,7 @@ from django.core.handlers.base import BaseHandler
 from django.core.signals import request_finished, request_started
 
 from perf_panels import afterwards
+from perf_panels.collector import current_frames
 from perf_panels.memory import after
 from perf_panels.memory.measurements import Others
 from perf_panels.origins import slashed
@@ -65,7 +66,7 @@ def _in_flight() -> int:
     Return how many requests of other threads and tasks are being handled at this moment, or finished afterwards.
     """
     own = threading.get_ident()
-    threads = [each for ident, each in sys._current_frames().items() if ident != own and _is_at_work(each)]
+    threads = [each for ident, each in current_frames().items() if ident != own and _is_at_work(each)]
     try:
         loop_tasks = asyncio.all_tasks()
         own_task = asyncio.current_task()

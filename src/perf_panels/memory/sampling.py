@@ -4,11 +4,11 @@ The memory curve: a thread that reads the resident memory while a request is wat
 
 from __future__ import annotations
 
-import sys
 import threading
 from typing import TYPE_CHECKING
 
 from perf_panels import origins
+from perf_panels.collector import current_frames
 from perf_panels.findings import Origin
 from perf_panels.memory.measurements import Point
 from perf_panels.memory.process import Reading
@@ -68,7 +68,7 @@ class Sampler:
 
     def _sample(self, read: Callable[[], int]) -> None:
         while not self.over.wait(self.interval_s):
-            frame = sys._current_frames().get(self.thread) if self.thread and self.phase else None
+            frame = current_frames().get(self.thread) if self.thread and self.phase else None
             place = _place(frame)
             del frame
             if self.over.is_set():

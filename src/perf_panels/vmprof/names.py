@@ -10,6 +10,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from perf_panels import heap
+from perf_panels.collector import current_frames
 from perf_panels.origins import slashed
 from perf_panels.vmprof import template_frames, tracebacks
 from perf_panels.vmprof.samples import Frame
@@ -85,7 +86,7 @@ def _search(ids: set[int]) -> dict[int, CodeType]:
 
 
 def _roots() -> Iterable[CodeType]:
-    for frame in list(sys._current_frames().values()):
+    for frame in current_frames().values():
         each: Any = frame
         while each is not None:
             yield each.f_code

@@ -13,6 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from perf_panels.collector import current_frames
 from perf_panels.vmprof.markers import CODES
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Session:
                 os.close(self._statm)
 
     def _look(self) -> Look | None:
-        frame = sys._current_frames().get(self._target)
+        frame = current_frames().get(self._target)
         if frame is None:
             return None
         codes, instructions = [], []
