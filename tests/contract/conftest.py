@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import gc
+
 import pytest
 from debug_toolbar.store import get_store
 from debug_toolbar.toolbar import DebugToolbar
 from django.test import AsyncClient, Client
 
+from perf_panels.memory.panel import MemoryProfilerPanel
 from perf_panels.panels import all_panels
 from perf_panels.vmprof import modes, pending
 from perf_panels.vmprof.panel import VMProfPanel
@@ -43,7 +46,11 @@ def panel(request, monkeypatch):
     monkeypatch.setattr(DebugToolbar, "_panel_classes", [request.param])
     if request.param is VMProfPanel:
         monkeypatch.setattr(VMProfPanel, "report", reported_at_once(VMProfPanel.report))
-    return request.param
+    if request.param is MemoryProfilerPanel:
+        # It counts the objects of the process, and what all tests have made would take seconds each time.
+        gc.freeze()
+    yield request.param
+    gc.unfreeze()
 
 
 def reported_at_once(report):
