@@ -1,13 +1,14 @@
 """
-Profiles very many requests from several threads and looks for crashes, leaked descriptors and growing memory.
+Profiles very many requests from several threads and looks for crashes, hangs, leaked descriptors and growing memory.
 
 ``python -m benchmarks.soak`` is short; ``--requests 20000 --python …`` is the long one. Each mode of each Python runs
-in a process of its own, whose death is what is looked for.
+in a process of its own, whose death is what is looked for; one that hangs ends with the stacks of its threads.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import gc
 import json
 import logging
@@ -37,6 +38,8 @@ COLUMNS = (
 PARTS = 6
 # What an allocator may still take in the second half: a kilobyte lost for each profile would be more, in the long run.
 MOST_GROWTH_BYTES = 6 * 2**20
+HANGS_S = 120
+"""Seconds in which a hundred profiles are taken at the very least."""
 
 
 SETTINGS = {
@@ -119,6 +122,8 @@ def soak(mode: str, wanted: int, thread_count: int) -> None:
     logging.getLogger("perf_panels").addHandler(failures)
     logging.getLogger("django.request").disabled = True
     logging.getLogger("django.server").disabled = True
+    # A project may listen to the collector, wherever that runs; threads change in whatever is done there.
+    gc.callbacks.append(lambda *_: time.sleep(0))
     crowd = Crowd(mode)
     began = time.monotonic()
     descriptors, rss = [], []
@@ -203,6 +208,8 @@ class Crowd:
             reduce(panel, profile)
             stats = panel.toolbar.store.panel(panel.toolbar.request_id, panel.panel_id)
             with self.guard:
+                if self.profiled % 100 == 0:
+                    faulthandler.dump_traceback_later(HANGS_S, exit=True)
                 self.profiled += 1
                 self.engines.add(stats.get("engine", "?"))
                 self.samples += (stats.get("profile") or {}).get("samples", 0)

@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 from django.core.management import call_command
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("strict_csp", "shop_site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("strict_csp", "shop_site", "small_heap")]
 
 PANEL = "MemoryProfilerPanel"
 

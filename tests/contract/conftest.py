@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import gc
-
 import pytest
 from debug_toolbar.store import get_store
 from debug_toolbar.toolbar import DebugToolbar
@@ -47,10 +45,8 @@ def panel(request, monkeypatch):
     if request.param is VMProfPanel:
         monkeypatch.setattr(VMProfPanel, "report", reported_at_once(VMProfPanel.report))
     if request.param is MemoryProfilerPanel:
-        # It counts the objects of the process, and what all tests have made would take seconds each time.
-        gc.freeze()
-    yield request.param
-    gc.unfreeze()
+        request.getfixturevalue("small_heap")
+    return request.param
 
 
 def reported_at_once(report):

@@ -24,6 +24,8 @@ from perf_panels.memory.results import Objects, TypeGrowth
 from tests.memory.builders import MIB, measurements, process
 from tests.site.models import Author
 
+pytestmark = pytest.mark.usefixtures("small_heap")
+
 KEPT = []
 FILLED = {}
 SLOW = {}

@@ -20,6 +20,8 @@ from perf_panels.memory.choice import COOKIE
 from perf_panels.memory.collect import TOOL
 from perf_panels.memory.panel import MemoryProfilerPanel
 
+pytestmark = pytest.mark.usefixtures("small_heap")
+
 MIB = 1024**2
 ENGINES = ["lines", "allocations", "objects"]
 SEEN = {}
