@@ -1,9 +1,10 @@
 """
-The garbage collector, kept from running where that would do harm: within a call into C that holds a lock.
+The garbage collector, kept from running where threads must not change: in the middle of a call into C.
 
 Before Python 3.12 a collection may start wherever an object is made, and run finalizers and ``gc.callbacks`` written in
-Python, at which threads change. ``sys._current_frames`` makes frames under the lock that every new thread needs, so the
-process could wait for itself for ever (python/cpython#106883, mended in 3.11.9).
+Python, at which threads change. Python 3.11 makes the frames of a thread when somebody looks at them:
+``sys._current_frames`` does under the lock that every new thread needs, so the process could wait for itself for ever
+(python/cpython#106883, mended in 3.11.9); ``frame.f_back`` does of a call that may be over by then, which crashes.
 """
 
 from __future__ import annotations
@@ -70,9 +71,11 @@ def paused() -> Iterator[None]:
         _pauses.end()
 
 
-def current_frames() -> dict[int, FrameType]:
+@contextmanager
+def frames_of_threads() -> Iterator[dict[int, FrameType]]:
     """
-    Return ``sys._current_frames()``: the innermost frame of each thread, by the thread's id.
+    Give ``sys._current_frames()``, the innermost frame of each thread by the thread's id, to be looked at within the
+    block only, with all that ``f_back`` leads to.
     """
     with paused():
-        return sys._current_frames()
+        yield sys._current_frames()

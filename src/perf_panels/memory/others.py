@@ -14,7 +14,7 @@ from django.core.handlers.base import BaseHandler
 from django.core.signals import request_finished, request_started
 
 from perf_panels import afterwards
-from perf_panels.collector import current_frames
+from perf_panels.collector import frames_of_threads
 from perf_panels.memory import after
 from perf_panels.memory.measurements import Others
 from perf_panels.origins import slashed
@@ -65,15 +65,17 @@ def _in_flight() -> int:
     """
     Return how many requests of other threads and tasks are being handled at this moment, or finished afterwards.
     """
-    own = threading.get_ident()
-    threads = [each for ident, each in current_frames().items() if ident != own and _is_at_work(each)]
+    with frames_of_threads() as frames:
+        frames.pop(threading.get_ident())
+        # Of each whether a task called it, which is counted below.
+        threads = [_runs(_CALLED_BY_A_TASK, each) for each in frames.values() if _is_at_work(each)]
     try:
         loop_tasks = asyncio.all_tasks()
         own_task = asyncio.current_task()
     except RuntimeError:  # no event loop in this thread
         return len(threads)
     tasks = sum(_GETS_A_RESPONSE in _awaited(task.get_coro()) for task in loop_tasks if task is not own_task)
-    found = tasks + sum(not _runs(_CALLED_BY_A_TASK, each) for each in threads)
+    found = tasks + threads.count(False)
     # The thread of its own request waits for an async view under WSGI, a task for one behind middleware that is not
     # async.
     return max(0, found - _runs(_CALLED_BY_A_THREAD, sys._getframe()))

@@ -8,14 +8,13 @@ import threading
 from typing import TYPE_CHECKING
 
 from perf_panels import origins
-from perf_panels.collector import current_frames
+from perf_panels.collector import frames_of_threads
 from perf_panels.findings import Origin
 from perf_panels.memory.measurements import Point
 from perf_panels.memory.process import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import FrameType
 
 INTERVAL_S = 0.005
 MAX_POINTS = 400
@@ -68,9 +67,7 @@ class Sampler:
 
     def _sample(self, read: Callable[[], int]) -> None:
         while not self.over.wait(self.interval_s):
-            frame = current_frames().get(self.thread) if self.thread and self.phase else None
-            place = _place(frame)
-            del frame
+            place = _place(self.thread) if self.thread and self.phase else None
             if self.over.is_set():
                 return
             self._add(read(), place)
@@ -100,13 +97,16 @@ def extremes(heights: Sequence[float]) -> list[int]:
     return sorted(kept)
 
 
-def _place(frame: FrameType | None) -> Origin | None:
+def _place(thread: int) -> Origin | None:
     """
-    Return the innermost project line. Only code objects are looked at: the thread runs on while this one looks.
+    Return the innermost project line of a thread. Only code objects are looked at: it runs on while this one looks.
     """
-    while frame is not None:
-        code = frame.f_code
-        if origins.owner_of(code.co_filename) == origins.PROJECT:
-            return Origin(code.co_filename, frame.f_lineno or 0, getattr(code, "co_qualname", code.co_name))
-        frame = frame.f_back
+    with frames_of_threads() as frames:
+        frame = frames.pop(thread, None)
+        frames.clear()
+        while frame is not None:
+            code = frame.f_code
+            if origins.owner_of(code.co_filename) == origins.PROJECT:
+                return Origin(code.co_filename, frame.f_lineno or 0, getattr(code, "co_qualname", code.co_name))
+            frame = frame.f_back
     return None
