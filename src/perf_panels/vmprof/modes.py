@@ -12,6 +12,7 @@ import os
 import platform
 import sys
 import sysconfig
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.utils.translation import gettext as _
@@ -115,11 +116,19 @@ def why_not_vmprof(mode: Mode) -> str:
     return ""
 
 
+@cache
+def is_installed() -> bool:
+    """
+    Return whether vmprof can be imported. Asked several times in each request, and looked up once.
+    """
+    return importlib.util.find_spec("vmprof") is not None
+
+
 def why_no_vmprof() -> str:
     """
     Return a sentence on why there is no vmprof at all, not even in a process of its own, or "".
     """
-    if importlib.util.find_spec("vmprof") is None:
+    if not is_installed():
         return _("vmprof is not installed, so a thread samples instead. Install django-perf-panels[vmprof].")
     if sys.implementation.name != "cpython" or not hasattr(os, "memfd_create"):
         return _("vmprof is used with CPython on Linux only, so a thread samples instead.")
