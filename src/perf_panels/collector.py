@@ -2,23 +2,19 @@
 The garbage collector, kept from running where threads must not change: in the middle of a call into C.
 
 Before Python 3.12 a collection may start wherever an object is made, and run finalizers and ``gc.callbacks`` written in
-Python, at which threads change. Python 3.11 makes the frames of a thread when somebody looks at them:
-``sys._current_frames`` does under the lock that every new thread needs, so the process could wait for itself for ever
-(python/cpython#106883, mended in 3.11.9); ``frame.f_back`` does of a call that may be over by then, which crashes.
+Python, at which threads change.
 """
 
 from __future__ import annotations
 
 import gc
 import os
-import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
 
 
 class _Pauses:
@@ -69,13 +65,3 @@ def paused() -> Iterator[None]:
         yield
     finally:
         _pauses.end()
-
-
-@contextmanager
-def frames_of_threads() -> Iterator[dict[int, FrameType]]:
-    """
-    Give ``sys._current_frames()``, the innermost frame of each thread by the thread's id, to be looked at within the
-    block only, with all that ``f_back`` leads to.
-    """
-    with paused():
-        yield sys._current_frames()

@@ -5,7 +5,6 @@ Other requests of this process while one is measured: their memory is in every n
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +13,14 @@ from django.core.handlers.base import BaseHandler
 from django.core.signals import request_finished, request_started
 
 from perf_panels import afterwards
-from perf_panels.collector import frames_of_threads
 from perf_panels.memory import after
 from perf_panels.memory.measurements import Others
 from perf_panels.origins import slashed
+from perf_panels.stacks import stacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import CodeType, FrameType
+    from types import CodeType
 
 _HANDLERS = "/django/core/handlers/"
 _CALLED_BY_A_THREAD = AsyncToSync.main_wrap.__code__
@@ -65,38 +64,27 @@ def _in_flight() -> int:
     """
     Return how many requests of other threads and tasks are being handled at this moment, or finished afterwards.
     """
-    with frames_of_threads() as frames:
-        frames.pop(threading.get_ident())
-        # Of each whether a task called it, which is counted below.
-        threads = [_runs(_CALLED_BY_A_TASK, each) for each in frames.values() if _is_at_work(each)]
+    others = stacks()
+    own = others.pop(threading.get_ident())
+    threads = [stack.codes for stack in others.values() if _is_at_work(stack.codes)]
     try:
         loop_tasks = asyncio.all_tasks()
         own_task = asyncio.current_task()
     except RuntimeError:  # no event loop in this thread
         return len(threads)
     tasks = sum(_GETS_A_RESPONSE in _awaited(task.get_coro()) for task in loop_tasks if task is not own_task)
-    found = tasks + threads.count(False)
+    found = tasks + sum(_CALLED_BY_A_TASK not in codes for codes in threads)
     # The thread of its own request waits for an async view under WSGI, a task for one behind middleware that is not
     # async.
-    return max(0, found - _runs(_CALLED_BY_A_THREAD, sys._getframe()))
+    return max(0, found - (_CALLED_BY_A_THREAD in own.codes))
 
 
-def _is_at_work(frame: FrameType) -> bool:
-    files = {each.f_code.co_filename for each in _outwards(frame)}
+def _is_at_work(codes: list[CodeType]) -> bool:
+    files = {code.co_filename for code in codes}
     # What a panel does after a response takes memory too, such as the plans of statements. Our own look gives way.
     return after.__file__ not in files and (
         afterwards.__file__ in files or any(_HANDLERS in slashed(file) for file in files)
     )
-
-
-def _runs(code: CodeType, frame: FrameType) -> bool:
-    return any(each.f_code is code for each in _outwards(frame))
-
-
-def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
 
 
 def _awaited(coroutine: Any) -> Iterator[CodeType]:

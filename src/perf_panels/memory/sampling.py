@@ -8,10 +8,10 @@ import threading
 from typing import TYPE_CHECKING
 
 from perf_panels import origins
-from perf_panels.collector import frames_of_threads
 from perf_panels.findings import Origin
 from perf_panels.memory.measurements import Point
 from perf_panels.memory.process import Reading
+from perf_panels.stacks import line_at, stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,14 +99,9 @@ def extremes(heights: Sequence[float]) -> list[int]:
 
 def _place(thread: int) -> Origin | None:
     """
-    Return the innermost project line of a thread. Only code objects are looked at: it runs on while this one looks.
+    Return the innermost project line of a thread.
     """
-    with frames_of_threads() as frames:
-        frame = frames.pop(thread, None)
-        frames.clear()
-        while frame is not None:
-            code = frame.f_code
-            if origins.owner_of(code.co_filename) == origins.PROJECT:
-                return Origin(code.co_filename, frame.f_lineno or 0, getattr(code, "co_qualname", code.co_name))
-            frame = frame.f_back
+    for code, instruction in zip(*stack_of(thread), strict=True):
+        if origins.owner_of(code.co_filename) == origins.PROJECT:
+            return Origin(code.co_filename, line_at(code, instruction) or 0, getattr(code, "co_qualname", code.co_name))
     return None

@@ -10,14 +10,13 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from perf_panels import heap
-from perf_panels.collector import frames_of_threads
 from perf_panels.origins import slashed
+from perf_panels.stacks import stacks
 from perf_panels.vmprof import template_frames, tracebacks
 from perf_panels.vmprof.samples import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import FrameType
 
 _MOST_KEPT = 50_000
 
@@ -87,20 +86,9 @@ def _search(ids: set[int]) -> dict[int, CodeType]:
 
 
 def _roots() -> Iterable[CodeType]:
-    yield from _running()
+    yield from (code for stack in stacks().values() for code in stack.codes)
     # Python 3.10 crashes when a function that the collector has cleared is asked for its __code__.
     yield from (each for each in heap.referents(heap.of_type(FunctionType)) if type(each) is CodeType)
-
-
-def _running() -> list[CodeType]:
-    codes = []
-    with frames_of_threads() as frames:
-        for frame in frames.values():
-            each: FrameType | None = frame
-            while each is not None:
-                codes.append(each.f_code)
-                each = each.f_back
-    return codes
 
 
 def _jinja_template(code: CodeType) -> Any:

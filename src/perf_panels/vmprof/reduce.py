@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from django.utils.translation import gettext as _
 
+from perf_panels.stacks import line_at
 from perf_panels.vmprof import names, prof
 from perf_panels.vmprof.markers import CODES
 from perf_panels.vmprof.samples import Builder, Frame, Phase, Samples
@@ -211,7 +212,7 @@ def _points_of_looks(recorded: Recorded, clock: str) -> tuple[list[Point], int]:
     points = [
         Point(
             look.codes[::-1],
-            tuple(_line(code, at) for code, at in zip(look.codes[::-1], look.instructions[::-1], strict=True)),
+            tuple(line_at(code, at) for code, at in zip(look.codes[::-1], look.instructions[::-1], strict=True)),
             weight,
             look.at_ns,
             look.rss_bytes,
@@ -251,10 +252,3 @@ def cpu_weights(looks: list[Look], recorded: Recorded) -> list[float]:
         elif index and not waits[index - 1]:
             weights[index - 1] += share
     return weights
-
-
-def _line(code: CodeType, instruction: int) -> int | None:
-    for start, end, line in code.co_lines():
-        if start <= instruction < end:
-            return line
-    return None

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from perf_panels.collector import frames_of_threads
+from perf_panels.stacks import stack_of
 from perf_panels.vmprof.markers import CODES
 
 if TYPE_CHECKING:
@@ -87,22 +87,13 @@ class Session:
                 os.close(self._statm)
 
     def _look(self) -> Look | None:
-        codes, instructions = [], []
+        codes, instructions = stack_of(self._target, until=CODES)
+        if not codes:
+            return None
         marker = None
-        with frames_of_threads() as frames:
-            frame = frames.pop(self._target, None)
-            if frame is None:
-                return None
-            frames.clear()
-            while frame is not None:
-                code = frame.f_code
-                if code in CODES:
-                    marker = code
-                    break
-                codes.append(code)
-                instructions.append(frame.f_lasti)
-                frame = frame.f_back
-            del frame
+        if codes[-1] in CODES:
+            marker = codes.pop()
+            instructions.pop()
         rss_bytes = None
         if self._statm is not None:
             rss_bytes = int(os.pread(self._statm, 100, 0).split()[1]) * _PAGE_BYTES
