@@ -213,10 +213,12 @@ def test_the_second_request_is_compared_with_the_first(opened, theme, screenshot
     panel.get_by_role("button", name="Compare with before").click()
 
     assert "Since the previous request to this URL" in panel.inner_text()
-    assert panel.locator(".perf-frame.perf-compared").count() > 5
+    compared = panel.locator(".perf-frame.perf-compared").count()
+    assert compared > 5
     assert panel.locator(".perf-frame[aria-level='1'].perf-grew").count() == 1
     assert frames(panel, "slow_slug").first.evaluate(GREW)
-    assert panel.locator(".perf-frame.perf-shrank").count() == 0
+    # Of many frames one may have had so many samples more before by chance.
+    assert panel.locator(".perf-frame.perf-shrank").count() <= compared / 20
     screenshot(f"compared-{theme}")
 
 
