@@ -213,12 +213,11 @@ def test_the_second_request_is_compared_with_the_first(opened, theme, screenshot
     panel.get_by_role("button", name="Compare with before").click()
 
     assert "Since the previous request to this URL" in panel.inner_text()
-    compared = panel.locator(".perf-frame.perf-compared").count()
-    assert compared > 5
+    assert panel.locator(".perf-frame.perf-compared").count() > 5
     assert panel.locator(".perf-frame[aria-level='1'].perf-grew").count() == 1
     assert frames(panel, "slow_slug").first.evaluate(GREW)
-    # Of many frames one may have had so many samples more before by chance.
-    assert panel.locator(".perf-frame.perf-shrank").count() <= compared / 20
+    # Of so many frames one or two may have had more samples before by chance.
+    assert panel.locator(".perf-frame.perf-shrank").count() <= 2
     screenshot(f"compared-{theme}")
 
 
