@@ -201,6 +201,7 @@ def test_samples_that_cannot_be_read_are_not_waited_for(browser, monkeypatch):
     assert (stats["state"], answer["state"]) == ("failed", "failed")
     assert stats["error"].startswith("after the response: AttributeError")
     assert answer["subtitle"] == "failed: open the panel"
+    assert 'data-subtitle="failed: open the panel"' in answer["content"]
     assert "This panel failed" in answer["content"]
     assert "was not profiled" not in answer["content"]
 

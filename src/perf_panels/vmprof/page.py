@@ -37,7 +37,7 @@ def panel_context(stats: Stats, request_id: str, previous: Stats | None) -> dict
     """
     if not stats.get("watched"):
         return stats
-    context = stats | _controls(stats, request_id) | {"subtitle": subtitle(stats)}
+    context = stats | _controls(stats, request_id)
     if not stats.get("profile"):
         return context
     change = _change(stats, previous) if previous and compare.comparable(stats, previous) else None

@@ -126,7 +126,8 @@ class VMProfPanel(ViewPanel):
         return page.subtitle(stats)
 
     def context(self, stats: dict[str, Any]) -> dict[str, Any]:
-        return page.panel_context(stats, str(self.toolbar.request_id or ""), self.previous_stats(stats))
+        context = page.panel_context(stats, str(self.toolbar.request_id or ""), self.previous_stats(stats))
+        return context | {"subtitle": self.nav_subtitle}
 
     def shorten(self, stats: dict[str, Any], limit: int) -> None:
         trimming.shorten(stats, limit)
