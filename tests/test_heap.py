@@ -7,9 +7,11 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-from types import FrameType
+from functools import cached_property, lru_cache
+from types import FrameType, ModuleType
 
 import pytest
+from django.utils.functional import SimpleLazyObject
 
 from perf_panels import heap
 
@@ -65,6 +67,78 @@ def test_all_but_tuples_has_no_tuple_and_nothing_twice():
 
     assert tuple not in set(map(type, found))
     assert len({id(each) for each in found}) == len(found)
+
+
+def plain():
+    pass
+
+
+class Methods:
+    def method(self):
+        pass
+
+    @staticmethod
+    def static():
+        pass
+
+    @classmethod
+    def of_class(cls):
+        pass
+
+    @property
+    def computed(self):
+        pass
+
+    @cached_property
+    def cached(self):
+        pass
+
+
+def decorated(function):
+    def called():
+        return function()
+
+    return called
+
+
+@decorated
+def within():
+    pass
+
+
+@lru_cache
+def remembered():
+    pass
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "method", "static", "of_class", "computed", "cached", "within", "remembered"]
+)
+def test_functions_that_are_frozen_are_found(name):
+    gc.freeze()
+    try:
+        found = {each.__qualname__.rpartition(".")[2] for each in heap.functions() if each.__module__ == __name__}
+    finally:
+        gc.unfreeze()
+
+    assert name in found
+
+
+def test_lazy_objects_are_left_alone_in_the_search_for_functions(monkeypatch):
+    lazy = SimpleLazyObject(lambda: pytest.fail("has begun to work"))
+    monkeypatch.setattr(sys.modules[__name__], "lazy", lazy, raising=False)
+    monkeypatch.setitem(sys.modules, "tests.lazy", lazy)
+    monkeypatch.setitem(sys.modules, "tests.lazy_module", LazyModule("tests.lazy_module"))
+    gc.freeze()
+    try:
+        assert heap.functions()
+    finally:
+        gc.unfreeze()
+
+
+class LazyModule(ModuleType):
+    def __getattribute__(self, name):
+        pytest.fail("would be imported")
 
 
 @pytest.mark.parametrize("look", [heap.all_but_tuples, lambda: heap.of_type(list)], ids=["all_but_tuples", "of_type"])

@@ -13,17 +13,20 @@ module is asked what it refers to; its ``__dict__`` is tracked by itself.
 from __future__ import annotations
 
 import gc
+import sys
 from collections import Counter
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from itertools import chain, compress, count, filterfalse, groupby, starmap
 from operator import is_, is_not, itemgetter, methodcaller
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from perf_panels.collector import paused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_HOLD_FUNCTIONS = (staticmethod, classmethod, property, partial, cached_property, type(lru_cache(len)))
 
 MAX_TUPLES = 100
 """Tuples that are followed to what refers to them: each costs a look at every reference there is."""
@@ -43,6 +46,14 @@ def of_type(cls: type) -> list[Any]:
     """
     with paused():
         return _but_itself(list(_only(cls, _tracked())))
+
+
+def functions() -> list[FunctionType]:
+    """
+    Return the functions that are tracked, and those of modules and their classes if ``gc.freeze`` may have hidden them.
+    """
+    tracked = of_type(FunctionType)
+    return tracked + _of_modules() if gc.get_freeze_count() else tracked
 
 
 def all_but_tuples() -> list[Any]:
@@ -85,6 +96,33 @@ def referents(objects: list[Any]) -> list[Any]:
     """
     no_modules = compress(objects, map(partial(is_not, ModuleType), map(type, objects)))
     return gc.get_referents(*no_modules)
+
+
+def _of_modules() -> list[FunctionType]:
+    waiting: list[Any] = []
+    for module in list(sys.modules.values()):
+        if issubclass(type(module), ModuleType):
+            waiting += _attributes(module)
+    seen: set[int] = set()
+    for each in waiting:  # which grows meanwhile
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        # Not isinstance: a lazy object would begin to work to be asked for its class.
+        kind = type(each)
+        if kind is FunctionType:
+            # A decorator keeps what it decorates in a cell, and most in __wrapped__, too.
+            waiting += [*referents(list(each.__closure__ or ())), *_attributes(each)]
+        elif issubclass(kind, type):
+            waiting += _attributes(each)
+        elif issubclass(kind, _HOLD_FUNCTIONS):
+            waiting += referents([each])
+    return [each for each in waiting if type(each) is FunctionType]
+
+
+def _attributes(owner: Any) -> list[Any]:
+    # A lazy module would be imported for any other way to its attributes.
+    return list(object.__getattribute__(owner, "__dict__").values())
 
 
 def _tracked() -> Iterator[Any]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from types import CodeType, FunctionType
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from perf_panels import heap
@@ -88,7 +88,7 @@ def _search(ids: set[int]) -> dict[int, CodeType]:
 def _roots() -> Iterable[CodeType]:
     yield from (code for stack in stacks().values() for code in stack.codes)
     # Python 3.10 crashes when a function that the collector has cleared is asked for its __code__.
-    yield from (each for each in heap.referents(heap.of_type(FunctionType)) if type(each) is CodeType)
+    yield from (each for each in heap.referents(heap.functions()) if type(each) is CodeType)
 
 
 def _jinja_template(code: CodeType) -> Any:
@@ -114,7 +114,7 @@ def _templates() -> dict[int, tuple[CodeType, Any]]:
     Return the code objects of all Jinja templates: a macro's function is gone when its template has been rendered.
     """
     found: dict[int, tuple[CodeType, Any]] = {}
-    for function in heap.of_type(FunctionType):
+    for function in heap.functions():
         # Nothing on Python 3.10 for a function that the collector has cleared.
         module = function.__globals__
         template = module.get("__jinja_template__") if type(module) is dict else None
