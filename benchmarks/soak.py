@@ -33,11 +33,14 @@ COLUMNS = (
     "seconds",
     "descriptors",
     "RSS in MiB, six times",
+    "blocks",
     "outcome",
 )
 PARTS = 6
 # What an allocator may still take in the second half: a kilobyte lost for each profile would be more, in the long run.
 MOST_GROWTH_BYTES = 6 * 2**20
+# Python's own blocks in use are steadier than that: one lost for every tenth profile would be more, in the long run.
+MOST_BLOCKS = 1_000
 HANGS_S = 120
 """Seconds in which a hundred profiles are taken at the very least."""
 
@@ -95,11 +98,13 @@ def _soaked(python: str, mode: str, options: argparse.Namespace) -> bool:
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
         "PYTHONWARNINGS": "ignore",
+        # glibc keeps what threads freed in up to eight arenas for each core: RSS would rise until all of them are full.
+        "MALLOC_ARENA_MAX": "1",
     }
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         name = signal.Signals(-done.returncode).name if done.returncode < 0 else f"exit {done.returncode}"
-        print(f"| {python} | {mode} | | | | | | | | **{name}** |", flush=True)
+        print(f"| {python} | {mode} | | | | | | | | | **{name}** |", flush=True)
         print(done.stderr[-3000:], file=sys.stderr)
         return False
     found = json.loads(done.stdout)
@@ -126,15 +131,17 @@ def soak(mode: str, wanted: int, thread_count: int) -> None:
     gc.callbacks.append(lambda *_: time.sleep(0))
     crowd = Crowd(mode)
     began = time.monotonic()
-    descriptors, rss = [], []
+    descriptors, rss, blocks = [], [], []
     for _ in range(PARTS):
         crowd.serve(max(5, wanted // PARTS), thread_count)
         descriptors.append(_descriptors())
         rss.append(_rss_bytes())
+        blocks.append(sys.getallocatedblocks())
     seconds = time.monotonic() - began
     # The first half fills caches and the store.
-    leaked, grown = descriptors[-1] - descriptors[0], rss[-1] - rss[PARTS // 2 - 1]
-    ok = leaked <= 0 and grown < MOST_GROWTH_BYTES and not failures.messages
+    half = PARTS // 2 - 1
+    leaked, grown, lost = descriptors[-1] - descriptors[0], rss[-1] - rss[half], blocks[-1] - blocks[half]
+    ok = leaked <= 0 and grown < MOST_GROWTH_BYTES and lost < MOST_BLOCKS and not failures.messages
     ok = ok and not _changed("SigIgn") and not _changed("SigCgt") and (crowd.samples > 0 or wanted < 300)
     found = {
         "python": platform.python_version(),
@@ -146,6 +153,7 @@ def soak(mode: str, wanted: int, thread_count: int) -> None:
         "seconds": round(seconds),
         "descriptors": f"{descriptors[0]} {leaked:+d}",
         "rss": " ".join(f"{each / 2**20:.1f}" for each in rss),
+        "blocks": f"{blocks[half]} {lost:+d}",
         "outcome": "clean" if ok else f"**{failures.messages[:1] or 'left something behind'}**",
         "ok": ok,
     }
