@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from types import FrameType, ModuleType
 
 import pytest
-from django.utils.functional import SimpleLazyObject
+from django.utils import functional
 
 from perf_panels import heap
 
@@ -93,6 +93,10 @@ class Methods:
     def cached(self):
         pass
 
+    @functional.cached_property
+    def cached_by_django(self):
+        pass
+
 
 def decorated(function):
     def called():
@@ -112,7 +116,8 @@ def remembered():
 
 
 @pytest.mark.parametrize(
-    "name", ["plain", "method", "static", "of_class", "computed", "cached", "within", "remembered"]
+    "name",
+    ["plain", "method", "static", "of_class", "computed", "cached", "cached_by_django", "within", "remembered"],
 )
 def test_functions_that_are_frozen_are_found(name):
     gc.freeze()
@@ -125,7 +130,7 @@ def test_functions_that_are_frozen_are_found(name):
 
 
 def test_lazy_objects_are_left_alone_in_the_search_for_functions(monkeypatch):
-    lazy = SimpleLazyObject(lambda: pytest.fail("has begun to work"))
+    lazy = functional.SimpleLazyObject(lambda: pytest.fail("has begun to work"))
     monkeypatch.setattr(sys.modules[__name__], "lazy", lazy, raising=False)
     monkeypatch.setitem(sys.modules, "tests.lazy", lazy)
     monkeypatch.setitem(sys.modules, "tests.lazy_module", LazyModule("tests.lazy_module"))

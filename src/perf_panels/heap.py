@@ -21,12 +21,22 @@ from operator import is_, is_not, itemgetter, methodcaller
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from django.utils import functional
+
 from perf_panels.collector import paused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_HOLD_FUNCTIONS = (staticmethod, classmethod, property, partial, cached_property, type(lru_cache(len)))
+_HOLD_FUNCTIONS = (
+    staticmethod,
+    classmethod,
+    property,
+    partial,
+    cached_property,
+    functional.cached_property,
+    type(lru_cache(len)),
+)
 
 MAX_TUPLES = 100
 """Tuples that are followed to what refers to them: each costs a look at every reference there is."""
@@ -116,13 +126,15 @@ def _of_modules() -> list[FunctionType]:
         elif issubclass(kind, type):
             waiting += _attributes(each)
         elif issubclass(kind, _HOLD_FUNCTIONS):
-            waiting += referents([each])
+            # What such an object refers to is its attributes, or the dict that has them.
+            held = referents([each])
+            waiting += [*held, *chain.from_iterable(one.values() for one in held if type(one) is dict)]
     return [each for each in waiting if type(each) is FunctionType]
 
 
 def _attributes(owner: Any) -> list[Any]:
-    # A lazy module would be imported for any other way to its attributes.
-    return list(object.__getattribute__(owner, "__dict__").values())
+    # A lazy module would be imported for any other way to its attributes. One that was never initialised has none.
+    return list((object.__getattribute__(owner, "__dict__") or {}).values())
 
 
 def _tracked() -> Iterator[Any]:
