@@ -1,5 +1,5 @@
 """
-The VMProf panel: where the time of this page goes, for 4 % of it in CPU mode (docs/benchmarks.md has the others).
+The VMProf panel: where the time of this page goes, for 5 % of it in CPU mode (docs/benchmarks.md has the others).
 """
 
 from __future__ import annotations
