@@ -50,9 +50,7 @@ def run(worker_class, database: str, rounds: int) -> None:
 
 def _pythons() -> list[tuple[str, str]]:
     others = os.environ.get("BENCH_PYTHONS", "").split(os.pathsep)
-    others += map(
-        str, sorted(ROOT.glob(".tox/py31[12]-django52/bin/python")) + sorted(ROOT.glob(".venv31*/bin/python"))
-    )
+    others += map(str, sorted(ROOT.glob(".tox/py*/bin/python")))
     found = {}
     for python in [sys.executable, *filter(None, others)]:
         said = subprocess.run(

@@ -62,6 +62,13 @@ def graph(html):
     return json.loads(re.search(r"<div data-perf-graph hidden>(.*)</div>", html)[1])
 
 
+@pytest.mark.parametrize(("engine", "said"), [("vmprof", "by vmprof"), ("sampler", "by the safe sampler")])
+def test_the_engine_that_took_the_samples_is_said(engine, said):
+    stored = stats(profile(EXPORT, engine=engine))
+
+    assert f"a second, {said}" in text(shown(stored))
+
+
 def test_no_view_ran():
     assert "No view ran" in text(shown({"watched": False, "findings": []}))
 

@@ -30,7 +30,7 @@ def engines(stats: dict[str, Any], request_id: str) -> list[dict[str, Any]]:
         ),
         "costs": _("some 10 µs for each line of yours that runs; a page of templates takes up to twice as long")
         if _HAS_MONITORING
-        else _("some 10 µs for each line of yours that runs; a page of templates takes up to four times as long"),
+        else _("some 10 µs for each line of yours that runs; a page of templates takes up to five times as long"),
         "ways": [_way(request_id, LINES, _("Use Lines"))],
     }
     allocations = {
@@ -47,7 +47,7 @@ def engines(stats: dict[str, Any], request_id: str) -> list[dict[str, Any]]:
                 _("1 frame"),
                 _("the line alone: 3 to 6 times as long")
                 if _HAS_MONITORING
-                else _("the line alone: 6 to 12 times as long"),
+                else _("the line alone: 6 to 13 times as long"),
                 chosen=frames == 1,
             ),
             _way(

@@ -144,7 +144,11 @@ def _facts(stats: Stats) -> list[dict[str, Any]]:
     worst = stats["findings"][0]["severity"] if problems else "ok"
     samples = facts["samples"]
     total = facts["sampled_ms"] or 1
-    rate = _("%(rate)s a second") % {"rate": numbers.whole(round(facts["rate_hz"]))}
+    engine = "vmprof" if facts["engine"] == "vmprof" else _("the safe sampler")
+    rate = _("%(rate)s a second, by %(engine)s") % {
+        "rate": numbers.whole(round(facts["rate_hz"])),
+        "engine": engine,
+    }
     runs = ngettext("in %(count)s run", "in %(count)s runs", facts["runs"]) % {"count": f"{facts['runs']:,}"}
     fact: list[dict[str, Any]] = [
         {"name": "problems", "text": _("Hot places"), "value": f"{problems:,}", "level": worst},
