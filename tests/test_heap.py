@@ -142,8 +142,26 @@ def test_lazy_objects_are_left_alone_in_the_search_for_functions(monkeypatch):
 
 
 class LazyModule(ModuleType):
+    __dict__ = property(lambda _: pytest.fail("would be imported"))
+
     def __getattribute__(self, name):
         pytest.fail("would be imported")
+
+
+def test_the_search_for_frozen_functions_leaves_nothing_behind_in_them():
+    gc.freeze()
+    try:
+        heap.functions()
+    finally:
+        gc.unfreeze()
+
+    assert not [each for each in gc.get_referents(plain) if each == {}]
+
+
+def test_what_python_freezes_by_itself_is_not_searched(monkeypatch):
+    monkeypatch.setattr(heap, "_of_modules", lambda: pytest.fail("searched"))
+
+    assert heap.functions()
 
 
 @pytest.mark.parametrize("look", [heap.all_but_tuples, lambda: heap.of_type(list)], ids=["all_but_tuples", "of_type"])

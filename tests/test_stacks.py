@@ -115,3 +115,9 @@ def test_looking_at_all_threads_while_others_begin_and_end_does_no_harm():
     looking = subprocess.run([sys.executable, "-c", LOOKS_WHILE_THREADS_BEGIN], timeout=60, check=False)
 
     assert looking.returncode == 0
+
+
+def test_a_call_that_has_not_begun_is_at_its_first_line():
+    code = test_a_call_that_has_not_begun_is_at_its_first_line.__code__
+
+    assert line_at(code, -1) == code.co_firstlineno

@@ -28,6 +28,10 @@ from perf_panels.collector import paused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# A lazy module would be imported for any other way to its attributes.
+_MODULE_DICT = vars(ModuleType)["__dict__"].__get__
+_CLASS_DICT = vars(type)["__dict__"].__get__
+
 _HOLD_FUNCTIONS = (
     staticmethod,
     classmethod,
@@ -37,6 +41,9 @@ _HOLD_FUNCTIONS = (
     functional.cached_property,
     type(lru_cache(len)),
 )
+
+FROZEN_BY_PYTHON = 5_000
+"""More than Python freezes by itself when it starts: 375 objects on 3.12, none on others. A project has many more."""
 
 MAX_TUPLES = 100
 """Tuples that are followed to what refers to them: each costs a look at every reference there is."""
@@ -63,7 +70,7 @@ def functions() -> list[FunctionType]:
     Return the functions that are tracked, and those of modules and their classes if ``gc.freeze`` may have hidden them.
     """
     tracked = of_type(FunctionType)
-    return tracked + _of_modules() if gc.get_freeze_count() else tracked
+    return tracked + _of_modules() if gc.get_freeze_count() > FROZEN_BY_PYTHON else tracked
 
 
 def all_but_tuples() -> list[Any]:
@@ -112,7 +119,8 @@ def _of_modules() -> list[FunctionType]:
     waiting: list[Any] = []
     for module in list(sys.modules.values()):
         if issubclass(type(module), ModuleType):
-            waiting += _attributes(module)
+            # One that was never initialised has none.
+            waiting += list((_MODULE_DICT(module) or {}).values())
     seen: set[int] = set()
     for each in waiting:  # which grows meanwhile
         if id(each) in seen:
@@ -121,20 +129,15 @@ def _of_modules() -> list[FunctionType]:
         # Not isinstance: a lazy object would begin to work to be asked for its class.
         kind = type(each)
         if kind is FunctionType:
-            # A decorator keeps what it decorates in a cell, and most in __wrapped__, too.
-            waiting += [*referents(list(each.__closure__ or ())), *_attributes(each)]
+            # A decorator keeps what it decorates in a cell. To ask a function for its __dict__ would make one.
+            waiting += referents(list(each.__closure__ or ()))
         elif issubclass(kind, type):
-            waiting += _attributes(each)
+            waiting += list(_CLASS_DICT(each).values())
         elif issubclass(kind, _HOLD_FUNCTIONS):
             # What such an object refers to is its attributes, or the dict that has them.
             held = referents([each])
             waiting += [*held, *chain.from_iterable(one.values() for one in held if type(one) is dict)]
     return [each for each in waiting if type(each) is FunctionType]
-
-
-def _attributes(owner: Any) -> list[Any]:
-    # A lazy module would be imported for any other way to its attributes. One that was never initialised has none.
-    return list((object.__getattribute__(owner, "__dict__") or {}).values())
 
 
 def _tracked() -> Iterator[Any]:

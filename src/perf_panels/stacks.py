@@ -48,6 +48,9 @@ def line_at(code: CodeType, instruction: int) -> int | None:
     """
     Return the line that an instruction belongs to.
     """
+    # Python 3.10 lets threads change before the first instruction of a call.
+    if instruction < 0:
+        return code.co_firstlineno
     for start, end, line in code.co_lines():
         if start <= instruction < end:
             return line

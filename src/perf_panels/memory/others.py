@@ -16,7 +16,7 @@ from perf_panels import afterwards
 from perf_panels.memory import after
 from perf_panels.memory.measurements import Others
 from perf_panels.origins import slashed
-from perf_panels.stacks import stacks
+from perf_panels.stacks import Stack, stacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,8 @@ def _in_flight() -> int:
     Return how many requests of other threads and tasks are being handled at this moment, or finished afterwards.
     """
     others = stacks()
-    own = others.pop(threading.get_ident())
+    # gevent and eventlet give greenlets for threads, if they were asked to.
+    own = others.pop(threading.get_ident(), Stack([], []))
     threads = [stack.codes for stack in others.values() if _is_at_work(stack.codes)]
     try:
         loop_tasks = asyncio.all_tasks()
