@@ -148,6 +148,15 @@ class LazyModule(ModuleType):
         pytest.fail("would be imported")
 
 
+def test_a_module_that_was_never_initialised_is_passed_over(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tests.bare", ModuleType.__new__(ModuleType))
+    gc.freeze()
+    try:
+        assert heap.functions()
+    finally:
+        gc.unfreeze()
+
+
 def test_the_search_for_frozen_functions_leaves_nothing_behind_in_them():
     gc.freeze()
     try:

@@ -28,7 +28,8 @@ from perf_panels.collector import paused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A lazy module would be imported for any other way to its attributes.
+# A lazy module would be imported for any other way to its attributes. One that was never initialised may have None for
+# them, and so may a class of C.
 _MODULE_DICT = vars(ModuleType)["__dict__"].__get__
 _CLASS_DICT = vars(type)["__dict__"].__get__
 
@@ -119,7 +120,6 @@ def _of_modules() -> list[FunctionType]:
     waiting: list[Any] = []
     for module in list(sys.modules.values()):
         if issubclass(type(module), ModuleType):
-            # One that was never initialised has none.
             waiting += list((_MODULE_DICT(module) or {}).values())
     seen: set[int] = set()
     for each in waiting:  # which grows meanwhile
@@ -132,7 +132,7 @@ def _of_modules() -> list[FunctionType]:
             # A decorator keeps what it decorates in a cell. To ask a function for its __dict__ would make one.
             waiting += referents(list(each.__closure__ or ()))
         elif issubclass(kind, type):
-            waiting += list(_CLASS_DICT(each).values())
+            waiting += list((_CLASS_DICT(each) or {}).values())
         elif issubclass(kind, _HOLD_FUNCTIONS):
             # What such an object refers to is its attributes, or the dict that has them.
             held = referents([each])
