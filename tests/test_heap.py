@@ -119,26 +119,21 @@ def remembered():
     "name",
     ["plain", "method", "static", "of_class", "computed", "cached", "cached_by_django", "within", "remembered"],
 )
+@pytest.mark.usefixtures("small_heap")
 def test_functions_that_are_frozen_are_found(name):
-    gc.freeze()
-    try:
-        found = {each.__qualname__.rpartition(".")[2] for each in heap.functions() if each.__module__ == __name__}
-    finally:
-        gc.unfreeze()
+    found = {each.__qualname__.rpartition(".")[2] for each in heap.functions() if each.__module__ == __name__}
 
     assert name in found
 
 
+@pytest.mark.usefixtures("small_heap")
 def test_lazy_objects_are_left_alone_in_the_search_for_functions(monkeypatch):
     lazy = functional.SimpleLazyObject(lambda: pytest.fail("has begun to work"))
     monkeypatch.setattr(sys.modules[__name__], "lazy", lazy, raising=False)
     monkeypatch.setitem(sys.modules, "tests.lazy", lazy)
     monkeypatch.setitem(sys.modules, "tests.lazy_module", LazyModule("tests.lazy_module"))
-    gc.freeze()
-    try:
-        assert heap.functions()
-    finally:
-        gc.unfreeze()
+
+    assert heap.functions()
 
 
 class LazyModule(ModuleType):
@@ -148,21 +143,16 @@ class LazyModule(ModuleType):
         pytest.fail("would be imported")
 
 
+@pytest.mark.usefixtures("small_heap")
 def test_a_module_that_was_never_initialised_is_passed_over(monkeypatch):
     monkeypatch.setitem(sys.modules, "tests.bare", ModuleType.__new__(ModuleType))
-    gc.freeze()
-    try:
-        assert heap.functions()
-    finally:
-        gc.unfreeze()
+
+    assert heap.functions()
 
 
+@pytest.mark.usefixtures("small_heap")
 def test_the_search_for_frozen_functions_leaves_nothing_behind_in_them():
-    gc.freeze()
-    try:
-        heap.functions()
-    finally:
-        gc.unfreeze()
+    heap.functions()
 
     assert not [each for each in gc.get_referents(plain) if each == {}]
 
